@@ -1,0 +1,118 @@
+/**
+ * File extent item: where a range of a file's bytes is.
+ *
+ * On disk: `struct btrfs_file_extent_item`. Key: (inode, EXTENT_DATA, file offset). Inline data
+ * follows the first 21 bytes. Other types have 53 bytes, in the `trailing` layout of encrypted
+ * volumes followed by a u32 size and the extent's fscrypt context.
+ */
+import { corrupt, readU53, viewOf, writeU53 } from '../bytes/index.js';
+import { readBytes, writeBytes } from './byte-fields.js';
+import { FILE_EXTENT_INLINE } from './constants.js';
+import { EXTENT_CONTEXT_SIZE, INODE_CONTEXT_SIZE } from './fscrypt-context.js';
+
+export const FILE_EXTENT = {
+  generation: 0,
+  ramBytes: 8,
+  compression: 16,
+  encryption: 17,
+  otherEncoding: 18,
+  type: 20,
+  inlineData: 21,
+  diskBytenr: 21,
+  diskNumBytes: 29,
+  offset: 37,
+  numBytes: 45,
+  SIZE: 53,
+} as const;
+
+/** What may follow the 53 bytes: a size, then the context. */
+export const TRAILING_CONTEXT = { size: 0, context: 4, SIZE: 4 } as const;
+
+/** Item size with a 40-byte context, whose size field counts itself: 44. */
+export const TRAILING_EXTENT_SIZE = FILE_EXTENT.SIZE + TRAILING_CONTEXT.SIZE + INODE_CONTEXT_SIZE;
+/** Item size of the form of 2023-24: a 34-byte context, whose size field says 34. */
+export const INTERIM_EXTENT_SIZE = FILE_EXTENT.SIZE + TRAILING_CONTEXT.SIZE + EXTENT_CONTEXT_SIZE;
+
+export interface FileExtent {
+  generation: number;
+  ramBytes: number; // bytes of the whole extent once decompressed
+  compression: number; // COMPRESS_*
+  encryption: number; // ENCRYPTION_*
+  otherEncoding: number; // 0
+  type: number; // FILE_EXTENT_*
+  inlineLength: number; // bytes of inline data as stored; 0 in other types
+  diskBytenr: number; // logical address; 0 for a hole. This and the rest are 0 when inline
+  diskNumBytes: number; // bytes on disk of the whole extent
+  offset: number; // where in the (decompressed) extent this item's bytes begin
+  numBytes: number; // bytes of file that this item covers
+  /** The extent's fscrypt context where the item carries one (40 or 34 bytes). */
+  context?: Uint8Array;
+}
+
+/** Decodes an item of `size` bytes. @throws FsError EUCLEAN when it is cut off */
+export function decodeFileExtent(view: DataView, at: number, size: number): FileExtent {
+  if (size < FILE_EXTENT.inlineData) throw corrupt('file extent', `item of ${size} bytes is cut off`);
+  const type = view.getUint8(at + FILE_EXTENT.type);
+  const inline = type === FILE_EXTENT_INLINE;
+  if (!inline && size < FILE_EXTENT.SIZE) throw corrupt('file extent', `item of ${size} bytes is cut off`);
+  const extent: FileExtent = {
+    generation: readU53(view, at + FILE_EXTENT.generation),
+    ramBytes: readU53(view, at + FILE_EXTENT.ramBytes),
+    compression: view.getUint8(at + FILE_EXTENT.compression),
+    encryption: view.getUint8(at + FILE_EXTENT.encryption),
+    otherEncoding: view.getUint16(at + FILE_EXTENT.otherEncoding, true),
+    type,
+    inlineLength: inline ? size - FILE_EXTENT.inlineData : 0,
+    diskBytenr: inline ? 0 : readU53(view, at + FILE_EXTENT.diskBytenr),
+    diskNumBytes: inline ? 0 : readU53(view, at + FILE_EXTENT.diskNumBytes),
+    offset: inline ? 0 : readU53(view, at + FILE_EXTENT.offset),
+    numBytes: inline ? 0 : readU53(view, at + FILE_EXTENT.numBytes),
+  };
+  if (!inline && size > FILE_EXTENT.SIZE) extent.context = decodeTrailingContext(view, at, size);
+  return extent;
+}
+
+function decodeTrailingContext(view: DataView, at: number, size: number): Uint8Array {
+  const stored = size === TRAILING_EXTENT_SIZE || size === INTERIM_EXTENT_SIZE;
+  const sizeField = stored ? view.getUint32(at + FILE_EXTENT.SIZE, true) : 0;
+  const length = size - FILE_EXTENT.SIZE - TRAILING_CONTEXT.SIZE;
+  const wanted = length === INODE_CONTEXT_SIZE ? length + TRAILING_CONTEXT.SIZE : length;
+  if (!stored || sizeField !== wanted) {
+    throw corrupt('file extent', `item of ${size} bytes with context size ${sizeField} is of no known form`);
+  }
+  return readBytes(view, at + FILE_EXTENT.SIZE + TRAILING_CONTEXT.context, length);
+}
+
+/** The whole item. `data` is what an inline extent holds, `extent.inlineLength` bytes. */
+export function encodeFileExtent(extent: FileExtent, data?: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(fileExtentSize(extent));
+  const view = viewOf(bytes);
+  writeU53(view, FILE_EXTENT.generation, extent.generation);
+  writeU53(view, FILE_EXTENT.ramBytes, extent.ramBytes);
+  view.setUint8(FILE_EXTENT.compression, extent.compression);
+  view.setUint8(FILE_EXTENT.encryption, extent.encryption);
+  view.setUint16(FILE_EXTENT.otherEncoding, extent.otherEncoding, true);
+  view.setUint8(FILE_EXTENT.type, extent.type);
+  if (extent.type === FILE_EXTENT_INLINE) {
+    if (data !== undefined) writeBytes(view, FILE_EXTENT.inlineData, data);
+    return bytes;
+  }
+  writeU53(view, FILE_EXTENT.diskBytenr, extent.diskBytenr);
+  writeU53(view, FILE_EXTENT.diskNumBytes, extent.diskNumBytes);
+  writeU53(view, FILE_EXTENT.offset, extent.offset);
+  writeU53(view, FILE_EXTENT.numBytes, extent.numBytes);
+  if (extent.context !== undefined) {
+    const length = extent.context.length;
+    const counted = length === INODE_CONTEXT_SIZE ? length + TRAILING_CONTEXT.SIZE : length;
+    view.setUint32(FILE_EXTENT.SIZE, counted, true);
+    writeBytes(view, FILE_EXTENT.SIZE + TRAILING_CONTEXT.context, extent.context);
+  }
+  return bytes;
+}
+
+/** Bytes of the item that {@link encodeFileExtent} makes. */
+export function fileExtentSize(extent: FileExtent): number {
+  if (extent.type === FILE_EXTENT_INLINE) return FILE_EXTENT.inlineData + extent.inlineLength;
+  if (extent.context === undefined) return FILE_EXTENT.SIZE;
+  return FILE_EXTENT.SIZE + TRAILING_CONTEXT.SIZE + extent.context.length;
+}
