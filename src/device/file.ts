@@ -81,7 +81,8 @@ export class FileDevice implements BlockDevice {
    * something other than a file is there; EFBIG, ENOSPC, EACCES and so on from the host
    */
   static create(path: string, size: number, options: { readonly exclusive?: boolean } = {}): FileDevice {
-    if (!Number.isSafeInteger(size) || size < 0) throw new FsError('EINVAL', `${size} is no size for an image`, { path });
+    if (!Number.isSafeInteger(size) || size < 0)
+      throw new FsError('EINVAL', `${size} is no size for an image`, { path });
     const old = options.exclusive === true ? undefined : existing(path);
     if (old !== undefined) {
       if (!old.isFile()) throw new FsError('EINVAL', `${path}: not a file, so no image can be made of it`, { path });
@@ -110,7 +111,8 @@ export class FileDevice implements BlockDevice {
     while (done < into.length) {
       const length = Math.min(LONGEST_CALL, into.length - done);
       const count = onHost('pread', this.name, () => readSync(this.fd, into, done, length, offset + done));
-      if (count === 0) throw new FsError('EIO', `${this.name}: ends before byte ${offset + into.length}`, { path: this.name });
+      if (count === 0)
+        throw new FsError('EIO', `${this.name}: ends before byte ${offset + into.length}`, { path: this.name });
       done += count;
     }
   }
@@ -122,7 +124,8 @@ export class FileDevice implements BlockDevice {
     while (done < from.length) {
       const length = Math.min(LONGEST_CALL, from.length - done);
       const count = onHost('pwrite', this.name, () => writeSync(this.fd, from, done, length, offset + done));
-      if (count === 0) throw new FsError('EIO', `${this.name}: takes no bytes at ${offset + done}`, { path: this.name });
+      if (count === 0)
+        throw new FsError('EIO', `${this.name}: takes no bytes at ${offset + done}`, { path: this.name });
       done += count;
     }
   }
@@ -196,7 +199,9 @@ function refuseKernelUse(path: string, stats: BigIntStats): void {
 
 function lockForWriting(path: string, fd: number): void {
   if (lockExclusively(fd, path)) return;
-  throw new FsError('EBUSY', `${path}: another program is writing to it; wait until it has finished or unmount it`, { path });
+  throw new FsError('EBUSY', `${path}: another program is writing to it; wait until it has finished or unmount it`, {
+    path,
+  });
 }
 
 /** Size in bytes of the open file. The host reports 0 as the file size of a block device, so /sys is asked. */
@@ -206,6 +211,7 @@ function sizeOf(path: string, fd: number): number {
   if (stats.isFile()) return Number(stats.size);
   const file = `/sys/dev/block/${deviceNumber(stats.rdev)}/size`;
   const sectors = Number(onHost('read', file, () => readFileSync(file, 'utf8')));
-  if (!Number.isSafeInteger(sectors * SYSFS_SECTOR)) throw new FsError('EIO', `${path}: ${file} holds no size`, { path });
+  if (!Number.isSafeInteger(sectors * SYSFS_SECTOR))
+    throw new FsError('EIO', `${path}: ${file} holds no size`, { path });
   return sectors * SYSFS_SECTOR;
 }

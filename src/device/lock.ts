@@ -23,6 +23,7 @@ export function lockExclusively(fd: number, path: string): boolean {
     if (flock(fd, LOCK_EX | LOCK_NB) === 0) return true;
     const errno = koffi.errno();
     if (errno === constants.errno.EWOULDBLOCK) return false;
-    if (errno !== constants.errno.EINTR) throw new FsError('EIO', `${path}: flock failed with errno ${errno}`, { path, syscall: 'flock' });
+    if (errno !== constants.errno.EINTR)
+      throw new FsError('EIO', `${path}: flock failed with errno ${errno}`, { path, syscall: 'flock' });
   }
 }

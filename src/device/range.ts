@@ -5,7 +5,10 @@ import type { BlockDevice } from './device.js';
 /** @throws FsError EIO if `length` bytes at `offset` do not lie inside the device */
 export function checkRange(device: BlockDevice, offset: number, length: number): void {
   if (Number.isSafeInteger(offset) && offset >= 0 && length <= device.size - offset) return;
-  throw new FsError('EIO', `${device.name}: bytes ${offset} to ${offset + length} lie outside its ${device.size} bytes`);
+  throw new FsError(
+    'EIO',
+    `${device.name}: bytes ${offset} to ${offset + length} lie outside its ${device.size} bytes`,
+  );
 }
 
 /** {@link checkRange} for a write. @throws FsError EROFS, EIO */

@@ -52,7 +52,10 @@ export function parseInodeContext(bytes: Uint8Array): InodeContext {
   const at = (offset: number): number => bytes[offset] ?? 0;
   const { reserved, masterKeyIdentifier, nonce } = INODE_CONTEXT;
   if (!isZero(bytes.subarray(reserved, masterKeyIdentifier))) {
-    throw corrupt('inode context', `reserved bytes are ${toHex(bytes.subarray(reserved, masterKeyIdentifier))}, not zero`);
+    throw corrupt(
+      'inode context',
+      `reserved bytes are ${toHex(bytes.subarray(reserved, masterKeyIdentifier))}, not zero`,
+    );
   }
   return {
     policy: {

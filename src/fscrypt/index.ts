@@ -1,5 +1,5 @@
 export * from './context.js';
-export { Keyring, type KeyHold, type KeyringOptions, type KeyStatus } from './keyring.js';
+export { type KeyHold, Keyring, type KeyringOptions, type KeyStatus } from './keyring.js';
 export {
   decryptName,
   encryptName,

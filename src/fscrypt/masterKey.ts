@@ -48,7 +48,10 @@ export class MasterKey {
   /** Copies `raw`, which stays the caller's to wipe. @throws FsError EINVAL unless it has 16 to 64 bytes */
   constructor(raw: Uint8Array, options: MasterKeyOptions) {
     if (raw.length < MIN_MASTER_KEY_SIZE || raw.length > MAX_MASTER_KEY_SIZE) {
-      throw new FsError('EINVAL', `a master key has ${MIN_MASTER_KEY_SIZE} to ${MAX_MASTER_KEY_SIZE} bytes, not ${raw.length}`);
+      throw new FsError(
+        'EINVAL',
+        `a master key has ${MIN_MASTER_KEY_SIZE} to ${MAX_MASTER_KEY_SIZE} bytes, not ${raw.length}`,
+      );
     }
     this.raw = secretBytes(raw.length);
     this.raw.set(raw);
@@ -64,7 +67,9 @@ export class MasterKey {
     const mode = policy.filenamesMode;
     return this.filenames.get(cipherName(mode, HKDF_PER_FILE_KEY, nonce), () => {
       checkPolicy(policy);
-      return this.withDerivedKey(mode, HKDF_PER_FILE_KEY, nonce, (key) => this.options.engine.filenamesCipher(mode, key));
+      return this.withDerivedKey(mode, HKDF_PER_FILE_KEY, nonce, (key) =>
+        this.options.engine.filenamesCipher(mode, key),
+      );
     });
   }
 
@@ -85,7 +90,12 @@ export class MasterKey {
   }
 
   /** Runs `use` with the key derived for `nonce` and wipes the key after it. */
-  private withDerivedKey<C>(modeNumber: number, hkdfContext: number, nonce: Uint8Array, use: (key: Uint8Array) => C): C {
+  private withDerivedKey<C>(
+    modeNumber: number,
+    hkdfContext: number,
+    nonce: Uint8Array,
+    use: (key: Uint8Array) => C,
+  ): C {
     // Zeros would derive a key too, one that everybody knows.
     if (this.isWiped) throw new FsError('ENOKEY', `the master key ${toHex(this.identifier)} has been removed`);
     const mode = ENCRYPTION_MODES.find(({ number }) => number === modeNumber);

@@ -48,7 +48,8 @@ export function decryptName(cipher: FilenamesCipher, cipherName: Uint8Array): Ui
  * @throws FsError ENAMETOOLONG if `text` itself is
  */
 export function padded(text: Uint8Array, padding: number, longest: number): Uint8Array {
-  if (text.length > longest) throw new FsError('ENAMETOOLONG', `${text.length} bytes, at most ${longest} can be encrypted`);
+  if (text.length > longest)
+    throw new FsError('ENAMETOOLONG', `${text.length} bytes, at most ${longest} can be encrypted`);
   const wanted = Math.ceil(Math.max(text.length, MIN_CIPHER_LENGTH) / padding) * padding;
   const bytes = new Uint8Array(Math.min(wanted, longest));
   bytes.set(text);

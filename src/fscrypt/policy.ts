@@ -78,14 +78,18 @@ export function encodePolicy(policy: Policy): Uint8Array {
 /** @throws FsError EINVAL, saying why, for a policy that is not accepted */
 export function checkPolicy(policy: Policy): void {
   const { contentsMode, filenamesMode, flags, log2DataUnitSize, masterKeyIdentifier } = policy;
-  const isAllowed = ALLOWED_MODE_PAIRS.some(([contents, names]) => contents === contentsMode && names === filenamesMode);
+  const isAllowed = ALLOWED_MODE_PAIRS.some(
+    ([contents, names]) => contents === contentsMode && names === filenamesMode,
+  );
   if (!isAllowed) {
     const pair = `${modeName(contentsMode)} for contents with ${modeName(filenamesMode)} for names`;
     throw new FsError('EINVAL', `${pair} is no accepted pair of encryption modes`);
   }
   const refused = [...REFUSED_FLAGS].filter(([bit]) => (flags & bit) !== 0).map(([, name]) => name);
-  if (refused.length > 0) throw new FsError('EINVAL', `encryption policies with ${refused.join(', ')} are not supported`);
-  if ((flags & ~POLICY_FLAGS_PAD_MASK) !== 0) throw new FsError('EINVAL', `unknown encryption policy flags 0x${flags.toString(16)}`);
+  if (refused.length > 0)
+    throw new FsError('EINVAL', `encryption policies with ${refused.join(', ')} are not supported`);
+  if ((flags & ~POLICY_FLAGS_PAD_MASK) !== 0)
+    throw new FsError('EINVAL', `unknown encryption policy flags 0x${flags.toString(16)}`);
   if (log2DataUnitSize !== 0) {
     throw new FsError('EINVAL', `a data unit size (2^${log2DataUnitSize} bytes) cannot be chosen, it is the sector's`);
   }

@@ -107,7 +107,8 @@ test('a file that shrank under an open device reads as EIO', () => {
   device.close();
 });
 
-const loopReason = process.getuid?.() !== 0 ? 'needs root' : existsSync('/dev/loop-control') ? false : 'needs loop devices';
+const loopReason =
+  process.getuid?.() !== 0 ? 'needs root' : existsSync('/dev/loop-control') ? false : 'needs loop devices';
 
 test('an image behind a loop device is refused for writing, by any of its names', { skip: loopReason }, () => {
   const path = freshPath();
@@ -141,7 +142,10 @@ test('a mounted block device is refused for writing', { skip: loopReason }, () =
   try {
     execFileSync('mount', [loop, mountPoint]);
     try {
-      assert.throws(() => FileDevice.open(loop, { readOnly: false }), { code: 'EBUSY', message: /mounted at .*mount point / });
+      assert.throws(() => FileDevice.open(loop, { readOnly: false }), {
+        code: 'EBUSY',
+        message: /mounted at .*mount point /,
+      });
       assert.throws(() => FileDevice.open(path, { readOnly: false }), { code: 'EBUSY' });
     } finally {
       execFileSync('umount', [mountPoint]);

@@ -36,7 +36,11 @@ test('reads and writes outside the device are EIO', () => {
 
 test('memory and overlay behave as one array of bytes', () => {
   const size = 200_000;
-  const write: fc.Arbitrary<Write> = fc.record({ offset: fc.nat(size - 1), length: fc.nat(150_000), value: fc.integer({ min: 1, max: 255 }) });
+  const write: fc.Arbitrary<Write> = fc.record({
+    offset: fc.nat(size - 1),
+    length: fc.nat(150_000),
+    value: fc.integer({ min: 1, max: 255 }),
+  });
   fc.assert(
     fc.property(fc.array(write, { maxLength: 6 }), fc.array(write, { maxLength: 6 }), (first, second) => {
       const base = new MemoryDevice(size);

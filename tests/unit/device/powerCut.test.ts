@@ -22,7 +22,10 @@ function sectors(image: BlockDevice, offset: number, count: number): number[] {
   return Array.from({ length: count }, (_value, index) => {
     const bytes = new Uint8Array(SECTOR);
     image.read(offset + index * SECTOR, bytes);
-    assert.ok(bytes.every((byte) => byte === bytes[0]), 'a sector is torn inside');
+    assert.ok(
+      bytes.every((byte) => byte === bytes[0]),
+      'a sector is torn inside',
+    );
     return bytes[0] ?? -1;
   });
 }
@@ -34,7 +37,10 @@ test('a recording reads as written, replays any prefix and leaves its base alone
   assert.deepEqual(sectors(recording.replay(1), 0, 2), [1, 1]);
   assert.deepEqual(sectors(recording.replay(1), 4096, 2), [9, 9]);
   assert.deepEqual(sectors(recording.replay(), 4096, 2), [2, 2]);
-  assert.deepEqual(recording.events.map((event) => event.kind), ['write', 'write', 'flush', 'mark', 'write']);
+  assert.deepEqual(
+    recording.events.map((event) => event.kind),
+    ['write', 'write', 'flush', 'mark', 'write'],
+  );
 });
 
 test('flushed writes survive every cut, unflushed ones may be kept, lost or torn', () => {
@@ -44,19 +50,35 @@ test('flushed writes survive every cut, unflushed ones may be kept, lost or torn
     const first = sectors(image, 0, 2);
     const second = sectors(image, 4096, 2);
     assert.equal(lastMark, afterEvents > 3 ? 'first' : undefined, description);
-    if (afterEvents === 3 || afterEvents === 4) assert.deepEqual([first, second], [[1, 1], [2, 2]], description);
-    if (afterEvents === 5) assert.ok(first.every((value) => value === 1 || value === 3), description);
+    if (afterEvents === 3 || afterEvents === 4)
+      assert.deepEqual(
+        [first, second],
+        [
+          [1, 1],
+          [2, 2],
+        ],
+        description,
+      );
+    if (afterEvents === 5)
+      assert.ok(
+        first.every((value) => value === 1 || value === 3),
+        description,
+      );
     if (afterEvents === 2) seen.add(`${first}/${second}`);
   }
   for (const wanted of ['1,1/2,2', '9,9/9,9', '1,1/9,9', '9,9/2,2']) assert.ok(seen.has(wanted), wanted);
-  assert.ok([...seen].some((state) => state.includes('1,9') || state.includes('9,1')), 'no torn write');
+  assert.ok(
+    [...seen].some((state) => state.includes('1,9') || state.includes('9,1')),
+    'no torn write',
+  );
 });
 
 test('unflushed writes to one place may be done in any order', () => {
   const recording = new RecordingDevice(new MemoryDevice(4096));
   for (const value of [1, 2, 3]) recording.write(0, new Uint8Array(SECTOR).fill(value));
   const left = new Set<number | undefined>();
-  for (const { image } of crashImages(recording, { seed: 3, imagesPerCut: 64, from: 3 })) left.add(sectors(image, 0, 1)[0]);
+  for (const { image } of crashImages(recording, { seed: 3, imagesPerCut: 64, from: 3 }))
+    left.add(sectors(image, 0, 1)[0]);
   assert.deepEqual([...left].sort(), [0, 1, 2, 3]);
 });
 
@@ -71,7 +93,9 @@ test('a skipped flush makes flushed writes losable', () => {
 
 test('one seed gives the same images, writes that may not tear are whole', () => {
   const list = (seed: number) =>
-    [...crashImages(recordSample(), { seed, imagesPerCut: 32, mayTear: () => false })].map((image) => image.description);
+    [...crashImages(recordSample(), { seed, imagesPerCut: 32, mayTear: () => false })].map(
+      (image) => image.description,
+    );
   assert.deepEqual(list(7), list(7));
   assert.notDeepEqual(list(7), list(8));
   assert.ok(list(7).every((description) => !/\[.*t.*\]/.test(description)));

@@ -7,9 +7,9 @@ import {
   extentMatchesPolicy,
   newExtentContext,
   newInodeContext,
+  type Policy,
   parseExtentContext,
   parseInodeContext,
-  type Policy,
 } from '../../../src/fscrypt/index.js';
 
 const policy: Policy = {
@@ -63,7 +63,9 @@ test('version 1 is EINVAL with its reason, all else that is no context EUCLEAN',
 });
 
 test('a trailing context with DIRECT_KEY is EINVAL, an inode context is left to checkPolicy', () => {
-  const direct = encodeInodeContext(newInodeContext({ ...policy, contentsMode: 9, filenamesMode: 9, flags: 4 }, random));
+  const direct = encodeInodeContext(
+    newInodeContext({ ...policy, contentsMode: 9, filenamesMode: 9, flags: 4 }, random),
+  );
   assert.throws(() => parseExtentContext(direct, 'trailing'), { code: 'EINVAL', message: /DIRECT_KEY/ });
   assert.equal(parseInodeContext(direct).policy.flags, 4);
 });
@@ -76,17 +78,21 @@ test('arbitrary bytes either come back as they were or are one FsError', () => {
     return all;
   });
   fc.assert(
-    fc.property(versioned, fc.constantFrom('item' as const, 'trailing' as const, 'interim' as const), (stored, form) => {
-      try {
-        assert.deepEqual(parseExtentContext(stored, form).bytes, stored);
-      } catch (error) {
-        assert.ok(isFsError(error, 'EUCLEAN', 'EINVAL'));
-      }
-      try {
-        assert.deepEqual(encodeInodeContext(parseInodeContext(stored)), stored);
-      } catch (error) {
-        assert.ok(isFsError(error, 'EUCLEAN', 'EINVAL'));
-      }
-    }),
+    fc.property(
+      versioned,
+      fc.constantFrom('item' as const, 'trailing' as const, 'interim' as const),
+      (stored, form) => {
+        try {
+          assert.deepEqual(parseExtentContext(stored, form).bytes, stored);
+        } catch (error) {
+          assert.ok(isFsError(error, 'EUCLEAN', 'EINVAL'));
+        }
+        try {
+          assert.deepEqual(encodeInodeContext(parseInodeContext(stored)), stored);
+        } catch (error) {
+          assert.ok(isFsError(error, 'EUCLEAN', 'EINVAL'));
+        }
+      },
+    ),
   );
 });

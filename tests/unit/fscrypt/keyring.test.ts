@@ -8,8 +8,8 @@ import {
   Keyring,
   newExtentContext,
   newInodeContext,
-  parseExtentContext,
   type Policy,
+  parseExtentContext,
 } from '../../../src/fscrypt/index.js';
 
 /** Notes the keys it is given and which of its ciphers have been wiped. */
@@ -93,7 +93,11 @@ test('each kind of key is derived with its context byte, nonce and length', () =
   const inode = newInodeContext(policy, systemRandom);
   keyring.filenamesCipher(inode);
   assert.equal(engine.keys.at(-1), derived(2, inode.nonce, 32));
-  const hkdfContexts: [ExtentContextForm, number][] = [['item', 9], ['trailing', 2], ['interim', 8]];
+  const hkdfContexts: [ExtentContextForm, number][] = [
+    ['item', 9],
+    ['trailing', 2],
+    ['interim', 8],
+  ];
   for (const [form, hkdfContext] of hkdfContexts) {
     const made = newExtentContext(policy, form === 'trailing' ? 'trailing' : 'item', systemRandom);
     keyring.contentsCipher(parseExtentContext(made.bytes, form));
@@ -110,10 +114,16 @@ test('an absent, short or unsuited key is refused', () => {
   assert.throws(() => keyring.hold(absent.masterKeyIdentifier), isNamed);
 
   const short = keyring.add(raw(16));
-  assert.throws(() => keyring.contentsCipher(newExtentContext(policyFor(short), 'item', systemRandom)), { code: 'ENOKEY' });
+  assert.throws(() => keyring.contentsCipher(newExtentContext(policyFor(short), 'item', systemRandom)), {
+    code: 'ENOKEY',
+  });
   keyring.filenamesCipher(newInodeContext(policyFor(short, 5, 6), systemRandom));
-  assert.throws(() => keyring.filenamesCipher(newInodeContext(policyFor(short, 1, 6), systemRandom)), { code: 'EINVAL' });
-  assert.throws(() => keyring.contentsCipher(newExtentContext(policyFor(short, 200), 'item', systemRandom)), { code: 'EINVAL' });
+  assert.throws(() => keyring.filenamesCipher(newInodeContext(policyFor(short, 1, 6), systemRandom)), {
+    code: 'EINVAL',
+  });
+  assert.throws(() => keyring.contentsCipher(newExtentContext(policyFor(short, 200), 'item', systemRandom)), {
+    code: 'EINVAL',
+  });
 });
 
 test('ciphers are kept, and beyond the limit the one unused longest is wiped', () => {

@@ -45,7 +45,8 @@ test('a name of 255 bytes fits, 256 do not', () => {
 });
 
 test('a stored name of impossible length is EUCLEAN', () => {
-  for (const length of [0, 1, 15, 256]) assert.throws(() => decryptName(real, new Uint8Array(length)), { code: 'EUCLEAN' });
+  for (const length of [0, 1, 15, 256])
+    assert.throws(() => decryptName(real, new Uint8Array(length)), { code: 'EUCLEAN' });
 });
 
 test('what cannot be a name is left to its no-key form', () => {
@@ -109,7 +110,8 @@ test('arbitrary bytes are no no-key name, or encode back to themselves', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 255 }), (shown) => {
       const parsed = parseNoKeyName(shown);
-      if (parsed?.digest === undefined && parsed !== undefined) assert.deepEqual(noKeyName(parsed.hash, parsed.prefix), shown);
+      if (parsed?.digest === undefined && parsed !== undefined)
+        assert.deepEqual(noKeyName(parsed.hash, parsed.prefix), shown);
     }),
   );
 });

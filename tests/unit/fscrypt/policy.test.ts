@@ -8,10 +8,10 @@ import {
   modeByName,
   modeName,
   namePadding,
+  type Policy,
   paddingFlags,
   parsePolicy,
   policiesEqual,
-  type Policy,
 } from '../../../src/fscrypt/index.js';
 
 const policy: Policy = {
@@ -31,7 +31,13 @@ test('a policy has the bytes of fscrypt_policy_v2', () => {
 test('what is no policy of version 2 is EINVAL', () => {
   const reserved = encodePolicy(policy);
   reserved[6] = 1;
-  for (const bytes of [new Uint8Array(0), new Uint8Array(12), new Uint8Array(24), reserved, encodePolicy(policy).subarray(1)]) {
+  for (const bytes of [
+    new Uint8Array(0),
+    new Uint8Array(12),
+    new Uint8Array(24),
+    reserved,
+    encodePolicy(policy).subarray(1),
+  ]) {
     assert.throws(() => parsePolicy(bytes), { code: 'EINVAL' });
   }
   fc.assert(
@@ -61,7 +67,10 @@ test('exactly the five pairs of modes are accepted', () => {
 });
 
 test('other flags and data unit sizes are EINVAL, by name where they have one', () => {
-  assert.throws(() => checkPolicy({ ...policy, contentsMode: 9, filenamesMode: 9, flags: 4 }), { code: 'EINVAL', message: /DIRECT_KEY/ });
+  assert.throws(() => checkPolicy({ ...policy, contentsMode: 9, filenamesMode: 9, flags: 4 }), {
+    code: 'EINVAL',
+    message: /DIRECT_KEY/,
+  });
   assert.throws(() => checkPolicy({ ...policy, flags: 8 }), { code: 'EINVAL', message: /IV_INO_LBLK_64/ });
   assert.throws(() => checkPolicy({ ...policy, flags: 0x13 }), { code: 'EINVAL', message: /IV_INO_LBLK_32/ });
   assert.throws(() => checkPolicy({ ...policy, flags: 0x80 }), { code: 'EINVAL', message: /0x80/ });

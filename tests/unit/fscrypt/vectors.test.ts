@@ -8,10 +8,10 @@ import {
   checkPolicy,
   decryptName,
   decryptTarget,
+  type ExtentContextForm,
   encodeInodeContext,
   encryptName,
   encryptTarget,
-  type ExtentContextForm,
   Keyring,
   matchesNoKeyName,
   namePadding,
@@ -83,7 +83,11 @@ test('symlink targets decrypt, encrypt to the same bytes, and are shown without 
     const context = parseInodeContext(fromHex(storedContext));
     const cipher = keyring.filenamesCipher(context);
     assert.equal(toHex(decryptTarget(cipher, fromHex(stored))), target, `${image}: ${path}`);
-    assert.equal(toHex(encryptTarget(cipher, namePadding(context.policy), fromHex(target))), stored, `${image}: ${path}`);
+    assert.equal(
+      toHex(encryptTarget(cipher, namePadding(context.policy), fromHex(target))),
+      stored,
+      `${image}: ${path}`,
+    );
     assert.equal(ascii(noKeyTarget(fromHex(stored))), shown);
   }
 });
