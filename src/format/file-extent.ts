@@ -5,10 +5,10 @@
  * follows the first 21 bytes. Other types have 53 bytes, in the `trailing` layout of encrypted
  * volumes followed by a u32 size and the extent's fscrypt context.
  */
-import { corrupt, readU53, viewOf, writeU53 } from '../bytes/index.js';
+import { corrupt, invariant, readU53, viewOf, writeU53 } from '../bytes/index.js';
 import { readBytes, writeBytes } from './byte-fields.js';
 import { FILE_EXTENT_INLINE } from './constants.js';
-import { EXTENT_CONTEXT_SIZE, INODE_CONTEXT_SIZE } from './fscrypt-context.js';
+import { EXTENT_CONTEXT_SIZE, INODE_CONTEXT_SIZE, INODE_CONTEXT_V1_SIZE } from './fscrypt-context.js';
 
 export const FILE_EXTENT = {
   generation: 0,
@@ -28,10 +28,15 @@ export const FILE_EXTENT = {
 /** What may follow the 53 bytes: a size, then the context. */
 export const TRAILING_CONTEXT = { size: 0, context: 4, SIZE: 4 } as const;
 
-/** Item size with a 40-byte context, whose size field counts itself: 44. */
-export const TRAILING_EXTENT_SIZE = FILE_EXTENT.SIZE + TRAILING_CONTEXT.SIZE + INODE_CONTEXT_SIZE;
-/** Item size of the form of 2023-24: a 34-byte context, whose size field says 34. */
-export const INTERIM_EXTENT_SIZE = FILE_EXTENT.SIZE + TRAILING_CONTEXT.SIZE + EXTENT_CONTEXT_SIZE;
+/**
+ * The value of the size field before a context of `length` bytes, undefined when none has that
+ * length: it counts itself, but not in the form of 2023-24 with its 34-byte contexts.
+ */
+export function trailingSizeField(length: number): number | undefined {
+  if (length === EXTENT_CONTEXT_SIZE) return length;
+  const whole = length === INODE_CONTEXT_SIZE || length === INODE_CONTEXT_V1_SIZE;
+  return whole ? length + TRAILING_CONTEXT.SIZE : undefined;
+}
 
 export interface FileExtent {
   generation: number;
@@ -45,7 +50,7 @@ export interface FileExtent {
   diskNumBytes: number; // bytes on disk of the whole extent
   offset: number; // where in the (decompressed) extent this item's bytes begin
   numBytes: number; // bytes of file that this item covers
-  /** The extent's fscrypt context where the item carries one (40 or 34 bytes). */
+  /** The extent's fscrypt context where the item carries one (40 or 34 bytes; 28 of a refused v1 policy). */
   context?: Uint8Array;
 }
 
@@ -73,12 +78,10 @@ export function decodeFileExtent(view: DataView, at: number, size: number): File
 }
 
 function decodeTrailingContext(view: DataView, at: number, size: number): Uint8Array {
-  const stored = size === TRAILING_EXTENT_SIZE || size === INTERIM_EXTENT_SIZE;
-  const sizeField = stored ? view.getUint32(at + FILE_EXTENT.SIZE, true) : 0;
   const length = size - FILE_EXTENT.SIZE - TRAILING_CONTEXT.SIZE;
-  const wanted = length === INODE_CONTEXT_SIZE ? length + TRAILING_CONTEXT.SIZE : length;
-  if (!stored || sizeField !== wanted) {
-    throw corrupt('file extent', `item of ${size} bytes with context size ${sizeField} is of no known form`);
+  const wanted = trailingSizeField(length);
+  if (wanted === undefined || view.getUint32(at + FILE_EXTENT.SIZE, true) !== wanted) {
+    throw corrupt('file extent', `what follows the fixed part of an item of ${size} bytes is no context`);
   }
   return readBytes(view, at + FILE_EXTENT.SIZE + TRAILING_CONTEXT.context, length);
 }
@@ -102,9 +105,9 @@ export function encodeFileExtent(extent: FileExtent, data?: Uint8Array): Uint8Ar
   writeU53(view, FILE_EXTENT.offset, extent.offset);
   writeU53(view, FILE_EXTENT.numBytes, extent.numBytes);
   if (extent.context !== undefined) {
-    const length = extent.context.length;
-    const counted = length === INODE_CONTEXT_SIZE ? length + TRAILING_CONTEXT.SIZE : length;
-    view.setUint32(FILE_EXTENT.SIZE, counted, true);
+    const sizeField = trailingSizeField(extent.context.length);
+    invariant(sizeField !== undefined, 'a trailing context has one of the known lengths');
+    view.setUint32(FILE_EXTENT.SIZE, sizeField, true);
     writeBytes(view, FILE_EXTENT.SIZE + TRAILING_CONTEXT.context, extent.context);
   }
   return bytes;

@@ -29,6 +29,8 @@ export const EXTENT_CONTEXT = {
 } as const;
 
 export const INODE_CONTEXT_SIZE = INODE_CONTEXT.SIZE;
+/** `struct fscrypt_context_v1`: read past, never accepted as a policy. */
+export const INODE_CONTEXT_V1_SIZE = 28;
 export const EXTENT_CONTEXT_SIZE = EXTENT_CONTEXT.SIZE;
 /** Largest extent context item that kernels accept. */
 export const MAX_EXTENT_CONTEXT_SIZE = 40;

@@ -2,6 +2,9 @@
 export * from './backup-root.js';
 export * from './block-group-item.js';
 export * from './block-header.js';
+export { checkBlock } from './check-block.js';
+export { checkChunk } from './check-volume-items.js';
+export { type CheckContext, isSubvolumeTree } from './checked-item.js';
 export * from './checksum-item.js';
 export * from './chunk.js';
 export * from './constants.js';
