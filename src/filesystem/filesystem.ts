@@ -1,0 +1,341 @@
+/**
+ * The filesystem of an open volume: what a user means by files, directories, names and policies.
+ *
+ * Every operation takes inodes and names, not paths, checks all it can before its first change,
+ * reserves the space it may need, and is durable after the next {@link Filesystem.commit}. Names
+ * are bytes. An error between an operation's first change and its end turns the volume read-only.
+ */
+import { FsError } from '../bytes/index.js';
+import { FIRST_FREE_OBJECTID, FS_TREE_OBJECTID } from '../format/index.js';
+import type { Keyring, Policy } from '../fscrypt/index.js';
+import type { Transaction } from '../transaction/index.js';
+import { type AttributeChanges, type Attributes, attributesOf, setAttributes } from './attributes.js';
+import { type Creation, createNode, createSymlink } from './create.js';
+import { type DirectoryEntry, readDirectory } from './directory.js';
+import { type Inode, S_IFDIR, S_IFMT, S_IFREG } from './inode.js';
+import { type ContextLayout, enableEncryption, findLayout, rememberLayout } from './layout.js';
+import { linkInode } from './link.js';
+import { defaultSubvolumeId, lookup, parentOf } from './lookup.js';
+import { closeInode, finishOrphans, openInode } from './orphans.js';
+import { setPolicy } from './policies.js';
+import { removeDirectory, unlinkName } from './remove.js';
+import { exchangeNames, renameName } from './rename.js';
+import { Subvolume } from './subvolume.js';
+import { readTarget } from './symlink.js';
+import { getXattr, listXattrs, removeXattr, setXattr, type XattrMode } from './xattrs.js';
+
+export interface FilesystemOptions {
+  readonly keyring: Keyring;
+}
+
+export interface ReserveOptions {
+  /** The operation gives space back: it may use the last reserve. */
+  readonly freeing?: boolean;
+  /** Bytes of new file data. */
+  readonly dataBytes?: number;
+}
+
+export type RenameMode = 'replace' | 'noreplace' | 'exchange';
+
+export class Filesystem {
+  readonly transaction: Transaction;
+  readonly keyring: Keyring;
+  /** Inodes whose item, or data, waits for the next commit. */
+  readonly dirtyInodes = new Set<Inode>();
+  private readonly subvolumes = new Map<number, Subvolume>();
+  private knownLayout: ContextLayout | undefined;
+  private isCommitting = false;
+
+  private constructor(transaction: Transaction, options: FilesystemOptions) {
+    this.transaction = transaction;
+    this.keyring = options.keyring;
+  }
+
+  /** Opens the filesystem; a writable one first finishes what was being deleted when it was last closed. */
+  static open(transaction: Transaction, options: FilesystemOptions): Filesystem {
+    const filesystem = new Filesystem(transaction, options);
+    if (transaction.writable) finishOrphans(filesystem);
+    return filesystem;
+  }
+
+  // --- inodes and names ---
+
+  /** @throws FsError ENOENT if there is no subvolume of this id */
+  subvolume(id: number): Subvolume {
+    let subvolume = this.subvolumes.get(id);
+    if (subvolume === undefined) {
+      subvolume = new Subvolume(this, this.transaction.subvolumeTree(id));
+      this.subvolumes.set(id, subvolume);
+    }
+    return subvolume;
+  }
+
+  /** Forgets a subvolume that is gone, with its inodes. */
+  forgetSubvolume(id: number): void {
+    const subvolume = this.subvolumes.get(id);
+    if (subvolume === undefined) return;
+    for (const inode of [...subvolume.cachedInodes()]) {
+      this.dirtyInodes.delete(inode);
+      subvolume.forget(inode);
+    }
+    this.subvolumes.delete(id);
+  }
+
+  loadedSubvolumes(): Iterable<Subvolume> {
+    return this.subvolumes.values();
+  }
+
+  /** The top directory of the default subvolume. */
+  root(): Inode {
+    return this.subvolume(defaultSubvolumeId(this) ?? FS_TREE_OBJECTID).inode(FIRST_FREE_OBJECTID);
+  }
+
+  /** @throws FsError ENOENT */
+  inode(subvolumeId: number, ino: number): Inode {
+    return this.subvolume(subvolumeId).inode(ino);
+  }
+
+  /** The inode itself, or the one in its stead if it has left the cache since. @throws FsError ENOENT */
+  current(inode: Inode): Inode {
+    if (!inode.isDetached) return inode;
+    return this.subvolume(inode.subvolume.id).inode(inode.ino);
+  }
+
+  /**
+   * Finds an entry; `.` and `..` included.
+   *
+   * @param name - as shown: in its no-key form where the directory's key is missing
+   * @throws FsError ENOENT, ENOTDIR, ENAMETOOLONG, ENOKEY (a subvolume in a directory without its key), EUCLEAN
+   */
+  lookup(directory: Inode, name: Uint8Array): Inode {
+    return lookup(this.current(directory), name);
+  }
+
+  /** The directory above; the top of the default subvolume and of the volume is its own. */
+  parent(directory: Inode): Inode {
+    return parentOf(this.current(directory));
+  }
+
+  /**
+   * Entries in the order of their making, `.` and `..` left out. Changes meanwhile are allowed.
+   *
+   * @param from - lowest {@link DirectoryEntry.offset} wanted
+   */
+  readDirectory(directory: Inode, from = 0): Iterable<DirectoryEntry> {
+    return readDirectory(this.current(directory), from);
+  }
+
+  // --- changes of names ---
+
+  /** @param mode - permission bits. @throws FsError EEXIST, ENOKEY, ENOTDIR, ENAMETOOLONG, ENOSPC, EROFS */
+  create(directory: Inode, name: Uint8Array, mode: number, owner: Creation['owner']): Inode {
+    return createNode(this.current(directory), name, { mode: S_IFREG | (mode & ~S_IFMT), owner });
+  }
+
+  mkdir(directory: Inode, name: Uint8Array, mode: number, owner: Creation['owner']): Inode {
+    return createNode(this.current(directory), name, { mode: S_IFDIR | (mode & ~S_IFMT), owner });
+  }
+
+  /**
+   * Makes a fifo, socket or device node, or, as mknod(2) does, a regular file.
+   *
+   * @param mode - with file type bits
+   * @param rdev - as in `struct stat`
+   */
+  mknod(directory: Inode, name: Uint8Array, mode: number, owner: Creation['owner'], rdev = 0): Inode {
+    return createNode(this.current(directory), name, { mode, owner, rdev });
+  }
+
+  symlink(directory: Inode, name: Uint8Array, target: Uint8Array, owner: Creation['owner']): Inode {
+    return createSymlink(this.current(directory), name, target, owner);
+  }
+
+  /** Gives an inode one more name. @throws FsError EPERM (directory), EXDEV, EMLINK, EEXIST, ENOKEY */
+  link(inode: Inode, directory: Inode, name: Uint8Array): void {
+    linkInode(this.current(inode), this.current(directory), name);
+  }
+
+  /** Removes a name, and the inode with its last one unless it is open. @throws FsError EISDIR, ENOENT */
+  unlink(directory: Inode, name: Uint8Array): void {
+    unlinkName(this.current(directory), name);
+  }
+
+  /** @throws FsError ENOTEMPTY, ENOTDIR, ENOENT */
+  rmdir(directory: Inode, name: Uint8Array): void {
+    removeDirectory(this.current(directory), name);
+  }
+
+  /** @throws FsError EXDEV, EINVAL (below itself), ENOTEMPTY, EEXIST (`noreplace`), ENOTDIR, EISDIR, ENOKEY */
+  rename(from: Inode, oldName: Uint8Array, to: Inode, newName: Uint8Array, mode: RenameMode = 'replace'): void {
+    if (mode === 'exchange') exchangeNames(this.current(from), oldName, this.current(to), newName);
+    else renameName(this.current(from), oldName, this.current(to), newName, mode);
+  }
+
+  // --- attributes ---
+
+  /** The target, in its no-key form without the key. @throws FsError EINVAL if it is no symlink */
+  readlink(inode: Inode): Uint8Array {
+    return readTarget(this.current(inode));
+  }
+
+  stat(inode: Inode): Attributes {
+    return attributesOf(this.current(inode));
+  }
+
+  setAttributes(inode: Inode, changes: AttributeChanges): void {
+    setAttributes(this.current(inode), changes);
+  }
+
+  /** @throws FsError ENODATA */
+  getXattr(inode: Inode, name: Uint8Array): Uint8Array {
+    return getXattr(this.current(inode), name);
+  }
+
+  /** Names of all extended attributes. */
+  listXattr(inode: Inode): Uint8Array[] {
+    return listXattrs(this.current(inode));
+  }
+
+  /** @throws FsError EEXIST (`create`), ENODATA (`replace`), ERANGE, E2BIG, ENOSPC, EOPNOTSUPP (unknown namespace) */
+  setXattr(inode: Inode, name: Uint8Array, value: Uint8Array, mode: XattrMode = 'either'): void {
+    setXattr(this.current(inode), name, value, mode);
+  }
+
+  removeXattr(inode: Inode, name: Uint8Array): void {
+    removeXattr(this.current(inode), name);
+  }
+
+  // --- encryption ---
+
+  /** Where new extents of encrypted files keep their context; undefined where encryption is off. */
+  get layout(): ContextLayout | undefined {
+    this.knownLayout ??= findLayout(this);
+    return this.knownLayout;
+  }
+
+  /** Turns encryption on for a volume without it. Durable on return. @throws FsError EEXIST, EROFS */
+  enableEncryption(layout: ContextLayout): void {
+    enableEncryption(this, layout);
+    this.knownLayout = layout;
+    this.commit();
+  }
+
+  /**
+   * Encrypts an empty directory: what is made in it from now on.
+   *
+   * @param asOwner - false for a user who neither owns the directory nor has CAP_FOWNER
+   * @param mayNameAbsentKey - CAP_FOWNER: the key may be added later
+   * @throws FsError EROFS, EACCES, ENOTDIR, EEXIST, ENOTEMPTY, EINVAL, ENOKEY, EOPNOTSUPP, checked in this order
+   */
+  setPolicy(directory: Inode, policy: Policy, asOwner = true, mayNameAbsentKey = true): void {
+    setPolicy(this.current(directory), policy, asOwner, mayNameAbsentKey);
+  }
+
+  /** The policy and nonce of an encrypted inode. @throws FsError ENODATA if it is plain */
+  policy(inode: Inode): { policy: Policy; nonce: Uint8Array | undefined } {
+    const { policy, context } = this.current(inode);
+    if (policy === undefined) throw new FsError('ENODATA', `${inode.describe()} has no encryption policy`);
+    return { policy, nonce: context?.nonce };
+  }
+
+  /**
+   * Removes a key: what is dirty is written first, what was decrypted with it is dropped.
+   *
+   * @returns as {@link Keyring.status}: `incompletelyRemoved` while open files use it
+   */
+  removeKey(identifier: Uint8Array): 'absent' | 'present' | 'incompletelyRemoved' {
+    if (this.dirtyInodes.size > 0) this.commit();
+    this.keyring.remove(identifier);
+    for (const subvolume of this.subvolumes.values()) {
+      for (const inode of subvolume.cachedInodes()) if (inode.openCount === 0) inode.dropData();
+    }
+    return this.keyring.status(identifier);
+  }
+
+  // --- open files ---
+
+  /**
+   * Keeps an inode, and for an encrypted file its key, for as long as a file is open.
+   *
+   * @param directory - the one it was found in
+   * @throws FsError ENOKEY, EPERM (its policy is not its directory's)
+   */
+  openInode(inode: Inode, directory?: Inode): Inode {
+    return openInode(this.current(inode), directory);
+  }
+
+  /** Undoes one {@link openInode}; the last one deletes an inode that has no name left. */
+  closeInode(inode: Inode): void {
+    closeInode(inode);
+  }
+
+  // --- transactions ---
+
+  /** @throws FsError EROFS, saying why */
+  assertWritable(subvolume: Subvolume): void {
+    if (!this.transaction.writable) {
+      throw new FsError('EROFS', `the volume is read-only: ${this.transaction.readOnlyReasons.join('; ')}`);
+    }
+    if (subvolume.readOnly) throw new FsError('EROFS', `subvolume ${subvolume.id} is read-only`);
+  }
+
+  /**
+   * Runs one step of changes, which `work` must be sure to finish: what can fail has been checked.
+   *
+   * @param items - upper bound of tree items inserted, changed or removed
+   * @throws FsError ENOSPC, EROFS before `work`; an error of `work` itself turns the volume read-only
+   */
+  change<T>(items: number, work: () => T, options: ReserveOptions = {}): T {
+    this.reserve(items, options);
+    let result: T;
+    try {
+      result = work();
+    } catch (error) {
+      this.transaction.abort(error);
+      throw error;
+    }
+    if (this.transaction.needsCommit && !this.isCommitting) this.commit();
+    return result;
+  }
+
+  /** Makes everything done so far durable: file data, inodes, trees, superblock. @throws FsError EROFS, EIO */
+  commit(): void {
+    this.isCommitting = true;
+    try {
+      for (const inode of [...this.dirtyInodes]) inode.loadedData?.flush();
+      for (const inode of this.dirtyInodes) inode.write();
+      this.dirtyInodes.clear();
+      this.transaction.commit();
+    } finally {
+      this.isCommitting = false;
+    }
+  }
+
+  /** Commits if there is anything to commit. */
+  sync(): void {
+    if (this.transaction.writable) this.commit();
+  }
+
+  /** Makes everything durable and lets go of the inodes. The device stays open; it is the caller's. */
+  close(): void {
+    this.sync();
+    for (const id of [...this.subvolumes.keys()]) this.forgetSubvolume(id);
+  }
+
+  /** The layout is from now on written in the volume, even before it holds an encrypted extent. */
+  rememberLayout(): void {
+    rememberLayout(this);
+  }
+
+  /** A commit may release space that deletions hold, so it is tried before giving up. */
+  private reserve(items: number, options: ReserveOptions): void {
+    try {
+      this.transaction.reserve(items, options);
+    } catch (error) {
+      const mayHelp = error instanceof FsError && error.code === 'ENOSPC' && !this.isCommitting;
+      if (!mayHelp) throw error;
+      this.commit();
+      this.transaction.reserve(items, options);
+    }
+  }
+}

@@ -1,0 +1,99 @@
+/** One open subvolume: its tree, and the inodes of it that are in memory. */
+import { FsError } from '../bytes/index.js';
+import {
+  decodeInodeItem,
+  FIRST_FREE_OBJECTID,
+  INODE_ITEM_KEY,
+  type InodeItem,
+  Key,
+  LAST_FREE_OBJECTID,
+} from '../format/index.js';
+import type { SubvolumeTree } from '../transaction/index.js';
+import type { Filesystem } from './filesystem.js';
+import { Inode } from './inode.js';
+
+/** Clean inodes kept in memory: enough for every directory on the way of a deep walk. */
+const MAX_CLEAN_INODES = 2048;
+
+export class Subvolume {
+  readonly filesystem: Filesystem;
+  readonly tree: SubvolumeTree;
+  /** In order of use, the one unused longest first. Dirty and open ones stay whatever their number. */
+  private readonly inodes = new Map<number, Inode>();
+  private nextIno: number | undefined;
+
+  constructor(filesystem: Filesystem, tree: SubvolumeTree) {
+    this.filesystem = filesystem;
+    this.tree = tree;
+  }
+
+  get id(): number {
+    return this.tree.id;
+  }
+
+  get readOnly(): boolean {
+    return this.tree.readOnly;
+  }
+
+  /** The inode of this number. @throws FsError ENOENT if there is none */
+  inode(ino: number): Inode {
+    const cached = this.inodes.get(ino);
+    if (cached !== undefined) {
+      this.inodes.delete(ino);
+      this.inodes.set(ino, cached);
+      return cached;
+    }
+    const cursor = this.tree.get(new Key(ino, INODE_ITEM_KEY, 0));
+    if (cursor === undefined) throw new FsError('ENOENT', `subvolume ${this.id} has no inode ${ino}`);
+    return this.keep(new Inode(this, ino, decodeInodeItem(cursor.view, cursor.at)));
+  }
+
+  /** Takes a new inode, whose item the caller has inserted. */
+  addInode(ino: number, item: InodeItem): Inode {
+    return this.keep(new Inode(this, ino, item));
+  }
+
+  /** Inodes in memory, in no particular order. */
+  cachedInodes(): Iterable<Inode> {
+    return this.inodes.values();
+  }
+
+  cachedInode(ino: number): Inode | undefined {
+    return this.inodes.get(ino);
+  }
+
+  forget(inode: Inode): void {
+    inode.isDetached = true;
+    if (this.inodes.get(inode.ino) === inode) this.inodes.delete(inode.ino);
+  }
+
+  /** A number no inode of the subvolume has. */
+  allocateIno(): number {
+    this.nextIno ??= this.highestIno() + 1;
+    const ino = this.nextIno;
+    this.nextIno += 1;
+    return ino;
+  }
+
+  private highestIno(): number {
+    const cursor = this.tree.seekAtOrBefore(new Key(LAST_FREE_OBJECTID, 0, 0));
+    return cursor.valid ? Math.max(cursor.keyObjectid, FIRST_FREE_OBJECTID) : FIRST_FREE_OBJECTID;
+  }
+
+  private keep(inode: Inode): Inode {
+    this.inodes.set(inode.ino, inode);
+    if (this.inodes.size > MAX_CLEAN_INODES) this.dropOldest();
+    return inode;
+  }
+
+  /** Drops clean inodes until few are left over; what is dirty or open moves to the young end. */
+  private dropOldest(): void {
+    let looked = 0;
+    for (const inode of this.inodes.values()) {
+      if (this.inodes.size <= MAX_CLEAN_INODES || looked++ >= 16) return;
+      this.inodes.delete(inode.ino);
+      if (inode.isDirty || inode.openCount > 0) this.inodes.set(inode.ino, inode);
+      else inode.isDetached = true;
+    }
+  }
+}
