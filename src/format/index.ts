@@ -2,6 +2,7 @@
 export * from './backup-root.js';
 export * from './block-group-item.js';
 export * from './block-header.js';
+export { bytesAt, readBytes, writeBytes } from './byte-fields.js';
 export { checkBlock } from './check-block.js';
 export { checkChunk } from './check-volume-items.js';
 export { type CheckContext, isSubvolumeTree } from './checked-item.js';
