@@ -60,7 +60,7 @@ export class Keyring implements Disposable {
   /**
    * Adds a master key; adding it again changes nothing, or undoes an incomplete removal.
    *
-   * @param raw - 16 to 64 bytes; copied, and still the caller's to wipe
+   * @param raw - 16 to 64 bytes; not kept, and still the caller's to wipe
    * @returns its identifier, 16 bytes
    * @throws FsError EINVAL for another length
    */

@@ -9,8 +9,10 @@ import {
   type CipherEngine,
   type ContentsCipher,
   ENCRYPTION_MODES,
+  encryptionMode,
   type FilenamesCipher,
-  hkdfSha512,
+  hkdfExpand,
+  hkdfExtract,
 } from '../crypto/index.js';
 import { CipherCache } from './cipherCache.js';
 import type { ExtentContext, ExtentContextForm, InodeContext } from './context.js';
@@ -39,13 +41,15 @@ export interface MasterKeyOptions {
 
 export class MasterKey {
   readonly identifier: Uint8Array;
-  private readonly raw: Uint8Array;
+  private readonly size: number;
+  /** What HKDF makes of the master key first; it stands in for the master key, which is not kept. */
+  private readonly pseudorandomKey: Uint8Array;
   private readonly options: MasterKeyOptions;
   private readonly contents: CipherCache<ContentsCipher>;
   private readonly filenames: CipherCache<FilenamesCipher>;
   private isWiped = false;
 
-  /** Copies `raw`, which stays the caller's to wipe. @throws FsError EINVAL unless it has 16 to 64 bytes */
+  /** Keeps nothing of `raw` itself, which stays the caller's to wipe. @throws FsError EINVAL unless it has 16 to 64 bytes */
   constructor(raw: Uint8Array, options: MasterKeyOptions) {
     if (raw.length < MIN_MASTER_KEY_SIZE || raw.length > MAX_MASTER_KEY_SIZE) {
       throw new FsError(
@@ -53,38 +57,39 @@ export class MasterKey {
         `a master key has ${MIN_MASTER_KEY_SIZE} to ${MAX_MASTER_KEY_SIZE} bytes, not ${raw.length}`,
       );
     }
-    this.raw = secretBytes(raw.length);
-    this.raw.set(raw);
+    this.size = raw.length;
+    this.pseudorandomKey = hkdfExtract(raw);
+    options.watch(this.pseudorandomKey);
     this.options = options;
     this.contents = new CipherCache(options.maxCiphers);
     this.filenames = new CipherCache(options.maxCiphers);
-    options.watch(this.raw);
-    this.identifier = hkdfSha512(this.raw, hkdfInfo(HKDF_KEY_IDENTIFIER), IDENTIFIER_SIZE);
+    this.identifier = hkdfExpand(this.pseudorandomKey, hkdfInfo(HKDF_KEY_IDENTIFIER), IDENTIFIER_SIZE);
   }
 
   /** @throws FsError EINVAL for a policy we do not accept, ENOKEY if the key is too short for its mode */
   filenamesCipher({ policy, nonce }: InodeContext): FilenamesCipher {
+    checkPolicy(policy);
     const mode = policy.filenamesMode;
-    return this.filenames.get(cipherName(mode, HKDF_PER_FILE_KEY, nonce), () => {
-      checkPolicy(policy);
-      return this.withDerivedKey(mode, HKDF_PER_FILE_KEY, nonce, (key) =>
-        this.options.engine.filenamesCipher(mode, key),
-      );
-    });
+    return this.filenames.get(cipherName(mode, HKDF_PER_FILE_KEY, nonce), () =>
+      this.withDerivedKey(mode, HKDF_PER_FILE_KEY, nonce, (key) => this.options.engine.filenamesCipher(mode, key)),
+    );
   }
 
   /** @throws FsError EINVAL for a mode that is none for contents, ENOKEY if the key is too short for it */
   contentsCipher({ form, contentsMode: mode, nonce }: ExtentContext): ContentsCipher {
     const hkdfContext = HKDF_EXTENT_KEY[form];
-    return this.contents.get(cipherName(mode, hkdfContext, nonce), () =>
-      this.withDerivedKey(mode, hkdfContext, nonce, (key) => this.options.engine.contentsCipher(mode, key)),
-    );
+    return this.contents.get(cipherName(mode, hkdfContext, nonce), () => {
+      if (!ENCRYPTION_MODES.some(({ number, contents }) => number === mode && contents)) {
+        throw new FsError('EINVAL', `${modeName(mode)} is no encryption mode for contents`);
+      }
+      return this.withDerivedKey(mode, hkdfContext, nonce, (key) => this.options.engine.contentsCipher(mode, key));
+    });
   }
 
   /** Overwrites the key and every key made from it. Ciphers handed out before no longer work. */
   wipe(): void {
     this.isWiped = true;
-    this.raw.fill(0);
+    this.pseudorandomKey.fill(0);
     this.contents.wipe();
     this.filenames.wipe();
   }
@@ -98,13 +103,12 @@ export class MasterKey {
   ): C {
     // Zeros would derive a key too, one that everybody knows.
     if (this.isWiped) throw new FsError('ENOKEY', `the master key ${toHex(this.identifier)} has been removed`);
-    const mode = ENCRYPTION_MODES.find(({ number }) => number === modeNumber);
-    if (mode === undefined) throw new FsError('EINVAL', `${modeName(modeNumber)} is no known encryption mode`);
-    if (this.raw.length < mode.securityStrength) {
+    const mode = encryptionMode(modeNumber);
+    if (this.size < mode.securityStrength) {
       const needed = `${mode.name} needs ${mode.securityStrength} bytes`;
-      throw new FsError('ENOKEY', `master key ${toHex(this.identifier)} has ${this.raw.length} bytes, ${needed}`);
+      throw new FsError('ENOKEY', `master key ${toHex(this.identifier)} has ${this.size} bytes, ${needed}`);
     }
-    const key = hkdfSha512(this.raw, hkdfInfo(hkdfContext, nonce), mode.keySize);
+    const key = hkdfExpand(this.pseudorandomKey, hkdfInfo(hkdfContext, nonce), mode.keySize);
     this.options.watch(key);
     try {
       return use(key);
@@ -125,12 +129,4 @@ function hkdfInfo(context: number, nonce: Uint8Array = new Uint8Array(0)): Uint8
 /** The nonce is no secret: it stands on disk in plain. */
 function cipherName(mode: number, hkdfContext: number, nonce: Uint8Array): string {
   return `${mode} ${hkdfContext} ${toHex(nonce)}`;
-}
-
-/**
- * Memory for key bytes. V8 keeps short arrays in its own heap and moves them about, leaving
- * copies; an ArrayBuffer made first stays where it is.
- */
-function secretBytes(length: number): Uint8Array {
-  return new Uint8Array(new ArrayBuffer(length));
 }

@@ -79,7 +79,7 @@ export function encodePolicy(policy: Policy): Uint8Array {
 export function checkPolicy(policy: Policy): void {
   const { contentsMode, filenamesMode, flags, log2DataUnitSize, masterKeyIdentifier } = policy;
   const isAllowed = ALLOWED_MODE_PAIRS.some(
-    ([contents, names]) => contents === contentsMode && names === filenamesMode,
+    (pair) => pair.contents === contentsMode && pair.filenames === filenamesMode,
   );
   if (!isAllowed) {
     const pair = `${modeName(contentsMode)} for contents with ${modeName(filenamesMode)} for names`;

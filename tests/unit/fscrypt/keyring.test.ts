@@ -121,9 +121,10 @@ test('an absent, short or unsuited key is refused', () => {
   assert.throws(() => keyring.filenamesCipher(newInodeContext(policyFor(short, 1, 6), systemRandom)), {
     code: 'EINVAL',
   });
-  assert.throws(() => keyring.contentsCipher(newExtentContext(policyFor(short, 200), 'item', systemRandom)), {
-    code: 'EINVAL',
-  });
+  for (const mode of [0, 4, 200]) {
+    const extent = newExtentContext(policyFor(short, mode), 'item', systemRandom);
+    assert.throws(() => keyring.contentsCipher(extent), { code: 'EINVAL' });
+  }
 });
 
 test('ciphers are kept, and beyond the limit the one unused longest is wiped', () => {
