@@ -155,7 +155,8 @@ function checkLeaf(view: DataView, context: CheckContext, nritems: number, byten
     previousSize: 0,
   };
   const mostItems = Math.floor(dataSize / ITEM.SIZE);
-  if (nritems > mostItems) throw corrupt(`leaf ${bytenr} of tree ${owner}`, `${nritems} items, at most ${mostItems} fit`);
+  if (nritems > mostItems)
+    throw corrupt(`leaf ${bytenr} of tree ${owner}`, `${nritems} items, at most ${mostItems} fit`);
   const slotsEnd = nritems * ITEM.SIZE;
   let dataEnd = dataSize;
   for (let slot = 0; slot < nritems; slot++) {

@@ -13,10 +13,10 @@ import {
   checkMinimumSize,
   checkSize,
   fault,
+  isSubvolumeTree,
   keyObjectid,
   keyOffset,
   quantity,
-  isSubvolumeTree,
 } from './checked-item.js';
 import {
   DATA_RELOC_TREE_OBJECTID,

@@ -39,12 +39,24 @@ import {
 } from './constants.js';
 import { DIR_ITEM } from './dir-item.js';
 import { FILE_EXTENT, TRAILING_CONTEXT, trailingSizeField } from './file-extent.js';
-import { EXTENT_CONTEXT_SIZE, INODE_CONTEXT_SIZE, INODE_CONTEXT_V1_SIZE, MAX_EXTENT_CONTEXT_SIZE } from './fscrypt-context.js';
+import {
+  EXTENT_CONTEXT_SIZE,
+  INODE_CONTEXT_SIZE,
+  INODE_CONTEXT_V1_SIZE,
+  MAX_EXTENT_CONTEXT_SIZE,
+} from './fscrypt-context.js';
 import { nameHash } from './hashes.js';
 import { INODE_ITEM } from './inode-item.js';
 import { INODE_EXTREF, INODE_REF } from './inode-ref.js';
 import { KEY } from './key.js';
-import { DIR_INDEX_KEY, EXTENT_DATA_KEY, INODE_ITEM_KEY, INODE_REF_KEY, ROOT_ITEM_KEY, XATTR_ITEM_KEY } from './key-types.js';
+import {
+  DIR_INDEX_KEY,
+  EXTENT_DATA_KEY,
+  INODE_ITEM_KEY,
+  INODE_REF_KEY,
+  ROOT_ITEM_KEY,
+  XATTR_ITEM_KEY,
+} from './key-types.js';
 
 const S_IFMT = 0o170000;
 const FILE_TYPES = [0o010000, 0o020000, 0o040000, 0o060000, 0o100000, 0o120000, 0o140000];
@@ -170,7 +182,8 @@ export function checkFileExtent(item: CheckedItem): void {
   const compression = view.getUint8(at + FILE_EXTENT.compression);
   if (compression > COMPRESS_ZSTD) throw fault(item, `unknown compression ${compression}`);
   const encryption = view.getUint8(at + FILE_EXTENT.encryption);
-  if (encryption > (item.context.encrypted ? ENCRYPTION_FSCRYPT : 0)) throw fault(item, `unknown encryption ${encryption}`);
+  if (encryption > (item.context.encrypted ? ENCRYPTION_FSCRYPT : 0))
+    throw fault(item, `unknown encryption ${encryption}`);
   const ramBytes = quantity(item, at + FILE_EXTENT.ramBytes, 'ram bytes');
   if (compression !== COMPRESS_NONE && ramBytes > MAX_COMPRESSED_EXTENT) {
     throw fault(item, `compressed extent of ${ramBytes} bytes, at most ${MAX_COMPRESSED_EXTENT}`);

@@ -3,7 +3,7 @@
  *
  * @see linux fs/btrfs/tree-checker.c btrfs_check_chunk_valid, check_dev_item, check_root_item
  */
-import { type FsError, corrupt, readId, readU53 } from '../bytes/index.js';
+import { corrupt, type FsError, readId, readU53 } from '../bytes/index.js';
 import { BLOCK_GROUP_ITEM } from './block-group-item.js';
 import {
   aligned,
@@ -79,7 +79,8 @@ export function checkChunk(view: DataView, at: number, size: number, logical: nu
   if (logical % sectorsize !== 0) throw bad('starts inside a sector');
   if (view.getUint32(at + CHUNK.sectorSize, true) !== sectorsize) throw bad('has another sector size than the volume');
   const length = readU53(view, at + CHUNK.length);
-  if (length === 0 || length % sectorsize !== 0 || !Number.isSafeInteger(logical + length)) throw bad(`length ${length}`);
+  if (length === 0 || length % sectorsize !== 0 || !Number.isSafeInteger(logical + length))
+    throw bad(`length ${length}`);
   if (readU53(view, at + CHUNK.stripeLen) !== STRIPE_LEN) throw bad('stripe length is not 64 KiB');
   const mixed = (context.incompatFlags & INCOMPAT_MIXED_GROUPS) !== 0n;
   const typeAt = at + CHUNK.type;

@@ -5,7 +5,7 @@
  * Each copy holds its own address and so its own checksum, over bytes 32 to 4095.
  */
 import { corrupt, invariant, readId, readU53, readU64, writeId, writeU53, writeU64 } from '../bytes/index.js';
-import { type BackupRoot, BACKUP_ROOT, decodeBackupRoot, encodeBackupRoot } from './backup-root.js';
+import { BACKUP_ROOT, type BackupRoot, decodeBackupRoot, encodeBackupRoot } from './backup-root.js';
 import { readBytes, writeBytes } from './byte-fields.js';
 import { UUID_SIZE } from './constants.js';
 import { type DevItem, decodeDevItem, encodeDevItem } from './dev-item.js';

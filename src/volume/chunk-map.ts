@@ -29,7 +29,10 @@ export class ChunkMap implements Iterable<ChunkMapping> {
     const index = this.#firstAfter(mapping.logical);
     const before = this.#mappings[index - 1];
     const after = this.#mappings[index];
-    if ((before !== undefined && end(before) > mapping.logical) || (after !== undefined && after.logical < end(mapping))) {
+    if (
+      (before !== undefined && end(before) > mapping.logical) ||
+      (after !== undefined && after.logical < end(mapping))
+    ) {
       throw corrupt(`chunk at logical ${mapping.logical}`, 'overlaps another chunk');
     }
     this.#mappings.splice(index, 0, mapping);

@@ -49,7 +49,8 @@ export function readOnlyReasonsOf(superblock: Superblock): string[] {
     reasons.push('encryption is marked with incompat bit 14, which now means a RAID stripe tree');
   }
   const unknown = unsupportedBits(compatRoFlags, COMPAT_RO_FEATURES, true);
-  if (unknown !== 0n) reasons.push(`features only for reading: ${featureNames(unknown, COMPAT_RO_FEATURES).join(', ')}`);
+  if (unknown !== 0n)
+    reasons.push(`features only for reading: ${featureNames(unknown, COMPAT_RO_FEATURES).join(', ')}`);
   if ((compatRoFlags & COMPAT_RO_BLOCK_GROUP_TREE) !== 0n) {
     const space = COMPAT_RO_FREE_SPACE_TREE | COMPAT_RO_FREE_SPACE_TREE_VALID;
     const sound = (compatRoFlags & space) === space && (incompatFlags & INCOMPAT_NO_HOLES) !== 0n;

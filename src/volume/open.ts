@@ -7,17 +7,17 @@ import {
   CHUNK_TREE_OBJECTID,
   checkChunk,
   chunkSize,
+  DEV_ITEM_KEY,
   decodeChunk,
   decodeDevItem,
-  DEV_ITEM_KEY,
   FIRST_CHUNK_TREE_OBJECTID,
   INCOMPAT_RAID_STRIPE_TREE,
   KEY,
+  Key,
   keyObjectidAt,
   keyOffsetAt,
   keyTypeAt,
   MAX_OFFSET,
-  Key,
   RAID_STRIPE_TREE_OBJECTID,
   ROOT_ITEM_KEY,
   ROOT_TREE_OBJECTID,
@@ -25,7 +25,7 @@ import {
 import type { ChunkMapping } from './chunk-map.js';
 import { checkReadable, readOnlyReasonsOf } from './features.js';
 import { checkSuper, chooseSuper } from './superblock.js';
-import { visitLeaves, type LeafItem } from './tree-walk.js';
+import { type LeafItem, visitLeaves } from './tree-walk.js';
 import { Volume, type VolumeOptions } from './volume.js';
 
 /**

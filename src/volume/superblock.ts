@@ -10,8 +10,8 @@ import { type ChecksumAlgorithm, checksumAlgorithm } from '../checksum/index.js'
 import type { BlockDevice } from '../device/index.js';
 import {
   CSUM_SIZE,
-  decodeSuper,
   DEV_ITEM,
+  decodeSuper,
   encodeSuper,
   MAX_LEVEL,
   MAX_NODESIZE,

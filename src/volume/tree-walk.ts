@@ -5,7 +5,7 @@
  * ends the walk no later than a sound one.
  */
 import { corrupt, viewOf } from '../bytes/index.js';
-import { compareKeyAt, decodeKeyPtr, HEADER, ITEM, type Key, KEY, KEY_PTR } from '../format/index.js';
+import { compareKeyAt, decodeKeyPtr, HEADER, ITEM, KEY, KEY_PTR, type Key } from '../format/index.js';
 import type { BlockExpectation, Volume } from './volume.js';
 
 export interface TreeLocation {
