@@ -1,0 +1,5 @@
+export type { Reservation, TransactionOptions } from './transaction.js';
+export { Transaction } from './transaction.js';
+export { findRootItem, isSubvolumeId, SubvolumeTree } from './rooted-tree.js';
+export type { BlockGroup, SpaceType } from './space/block-group.js';
+export { wrappedOffset } from './block-contents.js';

@@ -1,0 +1,156 @@
+/**
+ * One extent's records in the extent tree: its item with inline references, and the references
+ * that no longer fit and stand as items of their own.
+ *
+ * @see linux fs/btrfs/extent-tree.c; BTRFS rules in docs/DESIGN.md, "Back references"
+ */
+import { corrupt, invariant } from '../../bytes/index.js';
+import {
+  compareInlineRefs,
+  decodeExtentItem,
+  decodeKeyedRef,
+  encodeExtentItem,
+  encodeKeyedRef,
+  EXTENT_DATA_REF_KEY,
+  EXTENT_ITEM_KEY,
+  EXTENT_OWNER_REF_KEY,
+  type ExtentItem,
+  extentItemSize,
+  HEADER,
+  inlineRefSize,
+  type InlineRef,
+  ITEM,
+  Key,
+  METADATA_ITEM_KEY,
+  refSequence,
+  SHARED_DATA_REF_KEY,
+  TREE_BLOCK_REF_KEY,
+} from '../../format/index.js';
+import type { Cursor, Tree } from '../../tree/index.js';
+import { DATA_EXTENT } from './pending-extent.js';
+
+export interface ExtentRecord {
+  readonly key: Key;
+  readonly item: ExtentItem;
+}
+
+/**
+ * The record of an extent. Tree blocks may have either kind of item, even on one volume.
+ *
+ * @param level - of a tree block, or DATA_EXTENT
+ */
+export function findExtentRecord(tree: Tree, bytenr: number, length: number, level: number): ExtentRecord | undefined {
+  if (level !== DATA_EXTENT) {
+    const skinny = recordAt(tree, new Key(bytenr, METADATA_ITEM_KEY, level));
+    if (skinny !== undefined) return skinny;
+  }
+  return recordAt(tree, new Key(bytenr, EXTENT_ITEM_KEY, length));
+}
+
+function recordAt(tree: Tree, key: Key): ExtentRecord | undefined {
+  const cursor = tree.get(key);
+  if (cursor === undefined) return undefined;
+  return { key, item: decodeExtentItem(cursor.view, cursor.at, cursor.size, key.type === METADATA_ITEM_KEY) };
+}
+
+/** All references of an extent, those in its item and those beside it. */
+export function* referencesOf(tree: Tree, record: ExtentRecord): IterableIterator<InlineRef> {
+  yield* record.item.inlineRefs;
+  const bytenr = record.key.objectid;
+  const cursor = tree.seek(record.key);
+  for (cursor.next(); cursor.valid && cursor.keyObjectid === bytenr; cursor.next()) {
+    const { keyType } = cursor;
+    if (keyType < TREE_BLOCK_REF_KEY || keyType > SHARED_DATA_REF_KEY) continue;
+    yield decodeKeyedRef(cursor.view, cursor.at, cursor.key);
+  }
+}
+
+/** Changes the count of one reference and the sum in `record.item`, which the caller writes back. */
+export function changeReference(tree: Tree, record: ExtentRecord, ref: InlineRef, by: number): void {
+  const { item } = record;
+  item.refs += by;
+  const inline = item.inlineRefs.findIndex((known) => compareInlineRefs(known, ref) === 0 && isSame(known, ref));
+  if (inline >= 0) return changeInline(record, inline, by);
+  const keyed = findKeyedRef(tree, record.key.objectid, ref);
+  if (keyed.found !== undefined) return changeKeyed(tree, keyed.key, keyed.found, by);
+  if (by < 0) throw corrupt(`extent ${record.key}`, 'a reference that is dropped is not recorded');
+  const added = withCount(ref, by);
+  if (extentItemSize(item) + (inlineRefSize(ref.type) ?? 0) < maxInlineSize(tree)) {
+    insertInOrder(item.inlineRefs, added);
+  } else {
+    tree.insert(keyed.key, encodeKeyedRef(added));
+  }
+}
+
+/** Writes the item with its inline references. */
+export function writeExtentRecord(tree: Tree, record: ExtentRecord): void {
+  tree.replace(record.key, encodeExtentItem(record.item));
+}
+
+export function insertExtentRecord(tree: Tree, record: ExtentRecord): void {
+  tree.insert(record.key, encodeExtentItem(record.item));
+}
+
+export function removeExtentRecord(tree: Tree, record: ExtentRecord): void {
+  if (record.item.inlineRefs.some((ref) => ref.type !== EXTENT_OWNER_REF_KEY)) {
+    throw corrupt(`extent ${record.key}`, 'the sum of its references is less than their counts');
+  }
+  tree.remove(record.key);
+}
+
+/** An extent item grows inline only below this size. @see linux BTRFS_MAX_EXTENT_ITEM_SIZE */
+function maxInlineSize(tree: Tree): number {
+  return ((tree.store.nodesize - HEADER.SIZE) >>> 4) - ITEM.SIZE;
+}
+
+function changeInline(record: ExtentRecord, index: number, by: number): void {
+  const ref = record.item.inlineRefs[index];
+  invariant(ref !== undefined, 'the reference was just found');
+  const count = countOf(ref) + by;
+  if (count < 0) throw corrupt(`extent ${record.key}`, 'more references are dropped than recorded');
+  if (count === 0) record.item.inlineRefs.splice(index, 1);
+  else record.item.inlineRefs[index] = withCount(ref, count);
+}
+
+function changeKeyed(tree: Tree, key: Key, ref: InlineRef, by: number): void {
+  const count = countOf(ref) + by;
+  if (count < 0) throw corrupt(`reference ${key}`, 'more references are dropped than recorded');
+  if (count === 0) tree.remove(key);
+  else tree.replace(key, encodeKeyedRef(withCount(ref, count)));
+}
+
+/** Where a reference stands as an item of its own, or would: colliding hashes take the next free offset. */
+function findKeyedRef(tree: Tree, bytenr: number, ref: InlineRef): { key: Key; found?: InlineRef } {
+  let offset = refSequence(ref);
+  for (;;) {
+    const key = new Key(bytenr, ref.type, offset);
+    const cursor: Cursor | undefined = tree.get(key);
+    if (cursor === undefined) return { key };
+    const known = decodeKeyedRef(cursor.view, cursor.at, key);
+    if (isSame(known, ref)) return { key, found: known };
+    if (ref.type !== EXTENT_DATA_REF_KEY) throw corrupt(`reference ${key}`, 'does not match its key');
+    offset = BigInt.asUintN(64, offset + 1n);
+  }
+}
+
+function isSame(a: InlineRef, b: InlineRef): boolean {
+  if (a.type === EXTENT_DATA_REF_KEY && b.type === EXTENT_DATA_REF_KEY) {
+    return a.root === b.root && a.objectid === b.objectid && a.offset === b.offset;
+  }
+  return a.type === b.type && refSequence(a) === refSequence(b);
+}
+
+function countOf(ref: InlineRef): number {
+  return ref.type === EXTENT_DATA_REF_KEY || ref.type === SHARED_DATA_REF_KEY ? ref.count : 1;
+}
+
+function withCount(ref: InlineRef, count: number): InlineRef {
+  if (ref.type === EXTENT_DATA_REF_KEY || ref.type === SHARED_DATA_REF_KEY) return { ...ref, count };
+  if (count !== 1) throw corrupt(`reference of type ${ref.type}`, `a tree block is referenced ${count} times from one place`);
+  return ref;
+}
+
+function insertInOrder(refs: InlineRef[], ref: InlineRef): void {
+  const at = refs.findIndex((known) => compareInlineRefs(known, ref) > 0);
+  refs.splice(at < 0 ? refs.length : at, 0, ref);
+}

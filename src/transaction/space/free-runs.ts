@@ -1,0 +1,117 @@
+/**
+ * A set of disjoint, non-touching runs of bytes, sorted by address: the free space of one block group.
+ *
+ * Two parallel arrays searched by halving. A group of 1 GiB has a few thousand runs at worst in
+ * practice, so moving array tails is cheap beside reading the tree they come from.
+ */
+import { invariant } from '../../bytes/index.js';
+
+export class FreeRuns {
+  private readonly starts: number[] = [];
+  private readonly ends: number[] = [];
+  /** Sum of all runs, in bytes. */
+  total = 0;
+  /** No run is longer than this; may overestimate. */
+  private longestBound = 0;
+
+  get count(): number {
+    return this.starts.length;
+  }
+
+  *[Symbol.iterator](): IterableIterator<{ start: number; length: number }> {
+    for (let i = 0; i < this.starts.length; i++) {
+      const start = this.starts[i] ?? 0;
+      yield { start, length: (this.ends[i] ?? 0) - start };
+    }
+  }
+
+  /** Adds a run that overlaps none, joining it with runs it touches. */
+  add(start: number, length: number): void {
+    if (length === 0) return;
+    const end = start + length;
+    const at = this.firstEndingAfter(start);
+    invariant(at === this.starts.length || (this.starts[at] ?? 0) >= end, `space at ${start} is freed once`);
+    const joinsPrevious = at > 0 && this.ends[at - 1] === start;
+    const joinsNext = this.starts[at] === end;
+    const newStart = joinsPrevious ? (this.starts[at - 1] ?? 0) : start;
+    const newEnd = joinsNext ? (this.ends[at] ?? 0) : end;
+    const from = joinsPrevious ? at - 1 : at;
+    const replaced = (joinsPrevious ? 1 : 0) + (joinsNext ? 1 : 0);
+    this.starts.splice(from, replaced, newStart);
+    this.ends.splice(from, replaced, newEnd);
+    this.total += length;
+    this.longestBound = Math.max(this.longestBound, newEnd - newStart);
+  }
+
+  /** Takes a range out of the one run that holds it. */
+  remove(start: number, length: number): void {
+    const end = start + length;
+    const at = this.firstEndingAfter(start);
+    const runStart = this.starts[at] ?? Number.POSITIVE_INFINITY;
+    const runEnd = this.ends[at] ?? 0;
+    invariant(runStart <= start && end <= runEnd, `space at ${start} is free when it is taken`);
+    const pieces: [number, number][] = [];
+    if (runStart < start) pieces.push([runStart, start]);
+    if (end < runEnd) pieces.push([end, runEnd]);
+    this.starts.splice(at, 1, ...pieces.map(([from]) => from));
+    this.ends.splice(at, 1, ...pieces.map(([, to]) => to));
+    this.total -= length;
+  }
+
+  /** Takes out whatever part of a range is in the set. */
+  removeAnyOf(start: number, length: number): void {
+    const end = start + length;
+    let at = this.firstEndingAfter(start);
+    while (at < this.starts.length && (this.starts[at] ?? end) < end) {
+      const from = Math.max(this.starts[at] ?? 0, start);
+      const to = Math.min(this.ends[at] ?? 0, end);
+      this.remove(from, to - from);
+      at = this.firstEndingAfter(to);
+    }
+  }
+
+  /**
+   * The first run at or after `from` (wrapping around once) with room for `length` bytes at a
+   * multiple of `alignment`. Does not take it.
+   */
+  findFit(length: number, alignment: number, from: number): number | undefined {
+    if (length > this.longestBound) return undefined;
+    const count = this.starts.length;
+    const first = this.firstEndingAfter(from);
+    for (let step = 0; step < count; step++) {
+      const at = (first + step) % count;
+      const runStart = step === 0 && first < count ? Math.max(this.starts[at] ?? 0, from) : (this.starts[at] ?? 0);
+      const start = Math.ceil(runStart / alignment) * alignment;
+      if (start + length <= (this.ends[at] ?? 0)) return start;
+    }
+    const before = this.fitBefore(length, alignment, from);
+    if (before === undefined) this.longest();
+    return before;
+  }
+
+  /** The longest run. */
+  longest(): { start: number; length: number } | undefined {
+    let best: { start: number; length: number } | undefined;
+    for (const run of this) if (best === undefined || run.length > best.length) best = run;
+    this.longestBound = best?.length ?? 0;
+    return best;
+  }
+
+  /** The part before `from` of the run that `from` lies in, which the search above skipped. */
+  private fitBefore(length: number, alignment: number, from: number): number | undefined {
+    const start = Math.ceil((this.starts[this.firstEndingAfter(from)] ?? Number.POSITIVE_INFINITY) / alignment) * alignment;
+    return start + length <= from ? start : undefined;
+  }
+
+  /** Index of the first run that ends after `address`. */
+  private firstEndingAfter(address: number): number {
+    let low = 0;
+    let high = this.ends.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.ends[middle] ?? 0) <= address) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

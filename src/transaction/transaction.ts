@@ -1,0 +1,380 @@
+/**
+ * The running transaction of an open volume.
+ *
+ * There is always exactly one. Everything that changes goes into it; {@link Transaction.commit}
+ * makes it durable as a whole and begins the next. A failure between the first change and the
+ * commit aborts it: nothing of it reaches the disk, and the volume is read-only from then on.
+ */
+import { type Clock, FsError, invariant, type RandomSource, systemClock, systemRandom } from '../bytes/index.js';
+import { COMPAT_RO_FREE_SPACE_TREE, COMPAT_RO_FREE_SPACE_TREE_VALID, EXTENT_DATA_REF_KEY, type InlineRef, INCOMPAT_SKINNY_METADATA, type Key, MAX_EXTENT_SIZE } from '../format/index.js';
+import { type BlockPointer, type BlockStore, type Tree, TreeBlock } from '../tree/index.js';
+import type { Volume } from '../volume/index.js';
+import { BlockCache } from './block-cache.js';
+import { wrappedOffset } from './block-contents.js';
+import { ChecksumTree } from './checksums.js';
+import { writeTransaction } from './commit.js';
+import { allocateBlock, copyOnWrite, freeBlock } from './copy-on-write.js';
+import { DATA_EXTENT } from './references/pending-extent.js';
+import { type ExtentUse, References } from './references/references.js';
+import { commitNeed, globalReserve, operationNeed, type ReservationView } from './reservation.js';
+import type { SubvolumeTree } from './rooted-tree.js';
+import type { SpaceType } from './space/block-group.js';
+import { allocateChunk, removeChunk, unallocatedBytes } from './space/chunk-allocation.js';
+import { FreeSpaceTree } from './space/free-space-tree.js';
+import { Space } from './space/space.js';
+import { Trees } from './trees.js';
+import { unfinishedJobs } from './unfinished-jobs.js';
+
+/** Dirty tree blocks beyond this many bytes ask for a commit at the end of an operation. */
+const DIRTY_LIMIT = 32 * 1024 * 1024;
+/** So do this many pending references. */
+const PENDING_LIMIT = 20_000;
+/** Below this many free blocks for the chunk tree, a system chunk comes first. */
+const SYSTEM_RESERVE_BLOCKS = 16;
+
+export interface TransactionOptions {
+  readonly readOnly?: boolean;
+  readonly clock?: Clock;
+  readonly random?: RandomSource;
+}
+
+export interface Reservation {
+  /** The operation gives back more than it takes: it may use the global reserve. */
+  readonly freeing?: boolean;
+}
+
+export class Transaction implements BlockStore {
+  readonly volume: Volume;
+  readonly nodesize: number;
+  readonly clock: Clock;
+  readonly random: RandomSource;
+  readonly blocks: BlockCache;
+  readonly trees: Trees;
+  readonly freeSpaceTree: FreeSpaceTree | undefined;
+  readonly space: Space;
+  readonly references: References;
+  readonly checksums: ChecksumTree;
+  /** Transaction id that everything changed now carries. */
+  transid: number;
+  /** Writes back what the filesystem holds in memory; called before a commit's first step. */
+  prepareCommit: () => void = () => undefined;
+  /** The superblock says something new that no tree shows, such as a feature bit or the label. */
+  superblockChanged = false;
+  private reservedData = 0;
+  private committing = false;
+
+  /** Opens the trees of a volume. @throws FsError EUCLEAN, EIO if they cannot be read */
+  constructor(volume: Volume, options: TransactionOptions = {}) {
+    this.volume = volume;
+    this.nodesize = volume.nodesize;
+    this.clock = options.clock ?? systemClock;
+    this.random = options.random ?? systemRandom;
+    this.blocks = new BlockCache(volume.nodesize);
+    this.transid = volume.superblock.generation + 1;
+    this.trees = new Trees(this, volume.superblock);
+    if (options.readOnly || volume.device.readOnly) volume.readOnlyReasons.push('it was opened for reading only');
+    volume.readOnlyReasons.push(...unfinishedJobs(this.trees));
+    this.checksums = new ChecksumTree(this.trees.checksumTree, volume.sectorsize, volume.checksum.size);
+    const kept = hasValidFreeSpaceTree(volume) ? this.trees.freeSpaceTree : undefined;
+    this.freeSpaceTree = kept && new FreeSpaceTree(kept, volume.sectorsize);
+    this.space = new Space(volume, this);
+    this.references = new References(this);
+  }
+
+  /** Why nothing may be written; empty when it may. */
+  get readOnlyReasons(): readonly string[] {
+    return this.volume.readOnlyReasons;
+  }
+
+  get writable(): boolean {
+    return this.readOnlyReasons.length === 0;
+  }
+
+  get rootTree(): Tree {
+    return this.trees.rootTree;
+  }
+
+  get chunkTree(): Tree {
+    return this.trees.chunkTree;
+  }
+
+  get devTree(): Tree {
+    return this.trees.devTree;
+  }
+
+  get extentTree(): Tree {
+    return this.trees.extentTree;
+  }
+
+  get blockGroupTree(): Tree {
+    return this.trees.blockGroupTree ?? this.trees.extentTree;
+  }
+
+  get uuidTree(): Tree | undefined {
+    return this.trees.uuidTree;
+  }
+
+  /** @throws FsError ENOENT if there is no such subvolume */
+  subvolumeTree(id: number): SubvolumeTree {
+    return this.trees.subvolume(id);
+  }
+
+  // --- blocks: the port of the trees ---
+
+  readBlock(tree: Tree, pointer: BlockPointer, firstKey?: Key): TreeBlock {
+    const known = this.blocks.get(pointer);
+    if (known !== undefined) return known;
+    const { bytenr, generation, level } = pointer;
+    const expect = { generation, level, owner: tree.id, ...(firstKey && { firstKey }) };
+    const block = new TreeBlock(this.volume.readMetadata(bytenr, expect));
+    this.blocks.addClean(block);
+    return block;
+  }
+
+  allocateBlock(tree: Tree, level: number, firstKey: Key): TreeBlock {
+    return allocateBlock(this, tree, level, firstKey);
+  }
+
+  copyOnWrite(tree: Tree, block: TreeBlock): TreeBlock {
+    return copyOnWrite(this, tree, block);
+  }
+
+  freeBlock(tree: Tree, block: TreeBlock): void {
+    freeBlock(this, tree, block);
+  }
+
+  /** @throws FsError EROFS with the reason */
+  assertWritable(): void {
+    const [reason] = this.readOnlyReasons;
+    if (reason !== undefined) throw new FsError('EROFS', `the volume is read-only: ${reason}`);
+  }
+
+  isChunkTree(tree: Tree): boolean {
+    return tree === this.trees.chunkTree;
+  }
+
+  get fsid(): Uint8Array {
+    return this.volume.metadataUuid;
+  }
+
+  get chunkTreeUuid(): Uint8Array {
+    return this.trees.chunkTreeUuid;
+  }
+
+  get skinnyMetadata(): boolean {
+    return (this.volume.superblock.incompatFlags & INCOMPAT_SKINNY_METADATA) !== 0n;
+  }
+
+  // --- what applying references brings about ---
+
+  extentInserted(bytenr: number, length: number): void {
+    this.space.extentInserted(bytenr, length);
+  }
+
+  extentFreed(bytenr: number, length: number, isData: boolean): void {
+    if (isData) this.checksums.remove(bytenr, length);
+    this.space.extentFreed(bytenr, length);
+  }
+
+  extentDiscarded(bytenr: number, length: number, isData: boolean): void {
+    if (isData) this.checksums.remove(bytenr, length);
+    this.space.release(bytenr, length);
+  }
+
+  batchApplied(): void {
+    this.space.writeFreeSpace();
+  }
+
+  // --- reservations ---
+
+  /**
+   * Makes sure that an operation can be carried out and committed. To be called before its first
+   * change; may itself add a chunk or commit.
+   *
+   * @param items - upper bound of the tree items it inserts, changes or removes
+   * @throws FsError ENOSPC, EROFS
+   */
+  reserve(items: number, reservation: Reservation = {}): void {
+    this.assertWritable();
+    const fits = () => {
+      const view = this.reservationView();
+      const kept = reservation.freeing ? 0 : globalReserve(view);
+      return this.space.available('metadata') >= operationNeed(view, items) + commitNeed(view) + kept;
+    };
+    if (fits() || this.committing) return;
+    if (this.addChunk('metadata') && fits()) return;
+    this.commit();
+    if (fits() || (this.addChunk('metadata') && fits())) return;
+    throw new FsError('ENOSPC', 'no space left for metadata on the volume');
+  }
+
+  /** Promises room for dirty data. @throws FsError ENOSPC, EROFS */
+  reserveData(bytes: number): void {
+    this.assertWritable();
+    const fits = () => this.space.available('data') >= this.reservedData + bytes;
+    while (!fits() && this.addChunk('data'));
+    if (!fits() && this.space.pinned('data') + this.pendingBytes > 0) this.commit();
+    while (!fits() && this.addChunk('data'));
+    if (!fits()) throw new FsError('ENOSPC', 'no space left on the volume');
+    this.reservedData += bytes;
+  }
+
+  /** Gives back room promised by {@link reserveData} that was not used. */
+  releaseData(bytes: number): void {
+    this.reservedData -= bytes;
+    invariant(this.reservedData >= 0, 'no more data space is given back than was reserved');
+  }
+
+  /** Bytes promised by {@link reserveData} and not yet allocated. */
+  get reservedDataBytes(): number {
+    return this.reservedData;
+  }
+
+  /** Bytes of the device in no chunk. */
+  get unallocatedBytes(): number {
+    return unallocatedBytes(this);
+  }
+
+  // --- data extents ---
+
+  /**
+   * Takes up to `bytes` of data space reserved before, in one piece.
+   *
+   * The extent needs its first reference ({@link addDataReference}) in the same operation.
+   */
+  allocateData(bytes: number): { bytenr: number; length: number } {
+    const wanted = Math.min(bytes, MAX_EXTENT_SIZE);
+    const { start, length } = this.space.allocateUpTo('data', wanted, this.volume.sectorsize);
+    this.reservedData = Math.max(0, this.reservedData - length);
+    this.references.addNewData(start, length);
+    return { bytenr: start, length };
+  }
+
+  /** @param offset - key offset minus extent offset of the file extent item; may be negative */
+  addDataReference(bytenr: number, diskNumBytes: number, rootId: number, ino: number, offset: number): void {
+    this.references.changeData(bytenr, diskNumBytes, dataReference(rootId, ino, offset), 1);
+  }
+
+  /** Frees the extent, with its checksums, when its last reference goes. */
+  dropDataReference(bytenr: number, diskNumBytes: number, rootId: number, ino: number, offset: number): void {
+    this.references.changeData(bytenr, diskNumBytes, dataReference(rootId, ino, offset), -1);
+  }
+
+  dataExtentUse(bytenr: number, diskNumBytes: number): ExtentUse {
+    return this.references.use(bytenr, diskNumBytes, DATA_EXTENT);
+  }
+
+  /** References of a data extent as the extent tree has them, without what is pending. */
+  dataReferences(bytenr: number, diskNumBytes: number): InlineRef[] {
+    return this.references.dataReferences(bytenr, diskNumBytes);
+  }
+
+  insertChecksums(bytenr: number, sums: Uint8Array): void {
+    this.checksums.insert(bytenr, sums);
+  }
+
+  /** One per sector, undefined where there is none. */
+  findChecksums(bytenr: number, sectors: number): (Uint8Array | undefined)[] {
+    return this.checksums.find(bytenr, sectors);
+  }
+
+  removeChecksums(bytenr: number, length: number): void {
+    this.checksums.remove(bytenr, length);
+  }
+
+  // --- the life of a transaction ---
+
+  get hasChanges(): boolean {
+    return this.blocks.dirtyCount > 0 || this.references.pendingCount > 0 || this.superblockChanged;
+  }
+
+  /** So much is pending that the filesystem had better commit at the end of the operation. */
+  get needsCommit(): boolean {
+    return this.blocks.dirtyCount * this.nodesize > DIRTY_LIMIT || this.references.pendingCount > PENDING_LIMIT;
+  }
+
+  /**
+   * Runs the changing part of an operation: from its first change to its last. An error in it
+   * aborts the transaction.
+   */
+  change<T>(operation: () => T): T {
+    this.assertWritable();
+    try {
+      return operation();
+    } catch (error) {
+      this.abort(error);
+      throw error;
+    }
+  }
+
+  /** Makes everything changed so far durable. Returns when it would survive a power cut. @throws FsError EIO, EROFS */
+  commit(): void {
+    if (this.committing) return;
+    this.committing = true;
+    try {
+      this.prepareCommit();
+      if (!this.hasChanges) return;
+      this.change(() => writeTransaction(this));
+      this.beginNext();
+    } finally {
+      this.committing = false;
+    }
+  }
+
+  /** Gives up the running transaction: the volume stays as the last commit left it, read-only from now on. */
+  abort(error: unknown): void {
+    const why = error instanceof Error ? error.message : String(error);
+    this.volume.readOnlyReasons.push(`an operation failed half-way (${why}); open it again to go on from the last commit`);
+    this.blocks.clear();
+  }
+
+  private beginNext(): void {
+    this.blocks.becomeClean();
+    this.space.releasePinned();
+    this.superblockChanged = false;
+    this.transid++;
+  }
+
+  private reservationView(): ReservationView {
+    const { extentTree, checksumTree, freeSpaceTree, blockGroupTree } = this.trees;
+    return {
+      nodesize: this.nodesize,
+      pendingReferences: this.references.pendingCount,
+      accountingTrees: [extentTree, checksumTree, freeSpaceTree, blockGroupTree].filter((tree) => tree !== undefined),
+      metadataTotal: this.space.total('metadata'),
+    };
+  }
+
+  private get pendingBytes(): number {
+    return this.references.pendingCount;
+  }
+
+  /** Adds a chunk, if need be in place of one that is empty. */
+  private addChunk(type: SpaceType): boolean {
+    if (this.space.groups[0]?.type === 'mixed') return this.addChunkOf('mixed');
+    return this.addChunkOf(type) || (this.removeEmptyChunk(type) && this.addChunkOf(type));
+  }
+
+  private addChunkOf(type: SpaceType): boolean {
+    return this.change(() => {
+      if (this.space.available('system') < SYSTEM_RESERVE_BLOCKS * this.nodesize) allocateChunk(this, 'system');
+      return allocateChunk(this, type);
+    });
+  }
+
+  private removeEmptyChunk(wanted: SpaceType): boolean {
+    const empty = this.space.groups.find((group) => group.type !== wanted && group.type !== 'system' && this.space.isEmpty(group));
+    if (empty === undefined) return false;
+    this.change(() => removeChunk(this, empty));
+    return true;
+  }
+}
+
+function dataReference(root: number, objectid: number, offset: number): InlineRef {
+  return { type: EXTENT_DATA_REF_KEY, root, objectid, offset: wrappedOffset(offset), count: 1 };
+}
+
+function hasValidFreeSpaceTree(volume: Volume): boolean {
+  const both = COMPAT_RO_FREE_SPACE_TREE | COMPAT_RO_FREE_SPACE_TREE_VALID;
+  return (volume.superblock.compatRoFlags & both) === both;
+}
