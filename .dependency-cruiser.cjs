@@ -23,7 +23,8 @@ const rowRules = layers.map(({ row, folder, knows }) => ({
 /** check judges what transaction and filesystem wrote, so it must not repeat their mistakes. */
 const checkStandsApart = {
   name: 'check-stands-apart',
-  comment: 'check reads through volume, format and read-only tree, so that it shares no mistake with the writer it judges.',
+  comment:
+    'check reads through volume, format and read-only tree, so that it shares no mistake with the writer it judges.',
   severity: 'error',
   from: { path: insideOf(['check']), pathNot: '^src/check/repair\\.ts$' },
   to: { path: insideOf(['transaction', 'filesystem']) },
@@ -88,6 +89,10 @@ module.exports = {
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     combinedDependencies: false,
-    enhancedResolveOptions: { extensions: ['.ts', '.js'], exportsFields: ['exports'], conditionNames: ['import', 'types', 'node', 'default'] },
+    enhancedResolveOptions: {
+      extensions: ['.ts', '.js'],
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'types', 'node', 'default'],
+    },
   },
 };

@@ -1,0 +1,53 @@
+/**
+ * What a test needs of the machine. A missing ability skips the test with the reason; with
+ * CI=true nothing may be skipped, and the missing ability is a failure.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+
+export type Ability = 'root' | 'loop' | 'btrfs-progs' | 'kernel-btrfs';
+
+/** Each answers why it is missing, or nothing. */
+const ABILITIES: Record<Ability, () => string | undefined> = {
+  root: missingRoot,
+  loop: missingLoop,
+  'btrfs-progs': () => missingProgram('btrfs') ?? missingProgram('mkfs.btrfs'),
+  'kernel-btrfs': () => missingLoop() ?? missingProgram('mount') ?? missingFilesystem('btrfs'),
+};
+
+/**
+ * The options of a test that needs `abilities`: `test('…', requireAbility('root'), () => …)`.
+ *
+ * @throws Error with CI=true when one is missing
+ */
+export function requireAbility(...abilities: Ability[]): { skip: string | false } {
+  const reasons = abilities.map((ability) => ABILITIES[ability]()).filter((reason) => reason !== undefined);
+  if (reasons.length === 0) return { skip: false };
+  const reason = [...new Set(reasons)].join(', ');
+  if (process.env.CI === 'true') throw new Error(`CI must not skip this test: ${reason}`);
+  return { skip: reason };
+}
+
+function missingRoot(): string | undefined {
+  return process.getuid?.() === 0 ? undefined : 'needs root';
+}
+
+function missingLoop(): string | undefined {
+  return missingRoot() ?? (existsSync('/dev/loop-control') ? undefined : 'needs loop devices');
+}
+
+function missingProgram(name: string): string | undefined {
+  const found = spawnSync('sh', ['-c', 'command -v "$1"', 'sh', name], { env: toolEnvironment() });
+  return found.status === 0 ? undefined : `needs the program ${name}`;
+}
+
+function missingFilesystem(name: string): string | undefined {
+  spawnSync('modprobe', [name], { env: toolEnvironment() });
+  const known = spawnSync('grep', ['-qw', name, '/proc/filesystems']);
+  return known.status === 0 ? undefined : `needs a kernel with ${name}`;
+}
+
+/** The environment for system tools: administrators' directories on the path, messages untranslated. */
+export function toolEnvironment(): NodeJS.ProcessEnv {
+  return { ...process.env, PATH: `${process.env.PATH ?? ''}:/usr/sbin:/sbin`, LC_ALL: 'C' };
+}

@@ -1,0 +1,36 @@
+/**
+ * Run as a program by tests/unit/fscrypt/memory.test.ts: uses a key through a keyring, removes it,
+ * and prints how often each pattern stands in memory before and after, as JSON.
+ *
+ * Arguments: engine name, and the patterns as JSON (arrays of inverted bytes).
+ */
+import { hkdfSync } from 'node:crypto';
+import type { RandomSource } from '../../src/bytes/index.js';
+import { opensslEngine, portableEngine } from '../../src/crypto/index.js';
+import { Keyring, newExtentContext, newInodeContext } from '../../src/fscrypt/index.js';
+import { countInMemory } from './memoryScan.js';
+
+export const SEED = 'a seed of the key';
+export const NONCE_BYTE = 0x31;
+
+const [, program, engineName, patternsText] = process.argv;
+if (program?.endsWith('keyInMemory.js') === true) run(JSON.parse(patternsText ?? '[]'));
+
+function run(patterns: number[][]): void {
+  using keyring = new Keyring({ engine: engineName === 'portable' ? portableEngine : opensslEngine() });
+  const raw = makeMasterKey();
+  const masterKeyIdentifier = keyring.add(raw);
+  raw.fill(0);
+  const random: RandomSource = { fill: (into) => into.fill(NONCE_BYTE) };
+  const policy = { contentsMode: 1, filenamesMode: 4, flags: 0, log2DataUnitSize: 0, masterKeyIdentifier };
+  const bytes = new Uint8Array(65_536);
+  keyring.contentsCipher(newExtentContext(policy, 'item', random)).encrypt(0, bytes, bytes);
+  keyring.filenamesCipher(newInodeContext(policy, random)).encrypt(new Uint8Array(32));
+  const before = patterns.map(countInMemory);
+  keyring.remove(masterKeyIdentifier);
+  console.log(JSON.stringify({ before, after: patterns.map(countInMemory) }));
+}
+
+export function makeMasterKey(): Uint8Array {
+  return new Uint8Array(hkdfSync('sha512', SEED, '', '', 64));
+}

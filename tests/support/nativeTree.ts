@@ -1,0 +1,60 @@
+/** Lists a directory of the running system, such as a mounted image. */
+import { createHash } from 'node:crypto';
+import { closeSync, lstatSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
+import { deviceNumbers, type Entry, entryType, pathText, sortEntries } from './entries.js';
+import { readXattrs } from './systemCalls.js';
+
+const SLASH = Buffer.from('/');
+const PIECE = 2 ** 20;
+
+/** Every entry below `top` and `top` itself, in the order of their paths. Follows no symlink. */
+export function readNativeTree(top: string): Entry[] {
+  const entries: Entry[] = [];
+  const visit = (path: Buffer, shown: Buffer): void => {
+    const entry = describe(path, pathText(shown));
+    entries.push(entry);
+    if (entry.type !== 'dir') return;
+    for (const name of readdirSync(path, { encoding: 'buffer' })) {
+      const below = shown.equals(Buffer.from('.')) ? name : Buffer.concat([shown, SLASH, name]);
+      visit(Buffer.concat([path, SLASH, name]), below);
+    }
+  };
+  visit(Buffer.from(top), Buffer.from('.'));
+  return sortEntries(entries);
+}
+
+function describe(path: Buffer, shown: string): Entry {
+  const stats = lstatSync(path, { bigint: true });
+  const type = entryType(Number(stats.mode));
+  const xattrs = readXattrs(path);
+  return {
+    path: shown,
+    type,
+    ino: Number(stats.ino),
+    mode: Number(stats.mode) & 0o7777,
+    uid: Number(stats.uid),
+    gid: Number(stats.gid),
+    nlink: Number(stats.nlink),
+    size: Number(stats.size),
+    mtimeNs: stats.mtimeNs,
+    ...(type === 'symlink' ? { target: pathText(readlinkSync(path, 'buffer')) } : {}),
+    ...(type === 'blk' || type === 'chr' ? { rdev: deviceNumbers(stats.rdev) } : {}),
+    ...(type === 'file' ? { sha256: digestOf(path) } : {}),
+    ...(Object.keys(xattrs).length > 0 ? { xattrs } : {}),
+  };
+}
+
+function digestOf(path: Buffer): string {
+  const hash = createHash('sha256');
+  const piece = Buffer.alloc(PIECE);
+  const fd = openSync(path, 'r');
+  try {
+    for (;;) {
+      const length = readSync(fd, piece);
+      if (length === 0) return hash.digest('hex');
+      hash.update(piece.subarray(0, length));
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
