@@ -3,3 +3,5 @@ export { Transaction } from './transaction.js';
 export { findRootItem, isSubvolumeId, SubvolumeTree } from './rooted-tree.js';
 export type { BlockGroup, SpaceType } from './space/block-group.js';
 export { wrappedOffset } from './block-contents.js';
+export { TreeDrop } from './drop-tree.js';
+export { createSubvolumeTree, type NewSubvolume, nextSubvolumeId, snapshotTree } from './snapshot.js';
