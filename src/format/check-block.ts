@@ -36,6 +36,7 @@ import {
   MAX_LEVEL,
   ROOT_TREE_OBJECTID,
 } from './constants.js';
+import { DEV_REPLACE_ITEM } from './dev-replace-item.js';
 import { compareKeysAt, KEY } from './key.js';
 import * as keyType from './key-types.js';
 import { DIR_LOG_ITEM } from './log-item.js';
@@ -73,6 +74,7 @@ const RULES: readonly (Rule | undefined)[] = rulesByType([
   [keyType.DEV_ITEM_KEY, checkDevItem],
   [keyType.CHUNK_ITEM_KEY, checkChunkItem],
   [keyType.QGROUP_STATUS_KEY, (item) => checkMinimumSize(item, QGROUP_STATUS.SIZE)],
+  [keyType.DEV_REPLACE_KEY, (item) => checkMinimumSize(item, DEV_REPLACE_ITEM.SIZE)],
   [keyType.UUID_KEY_SUBVOL, checkUuidItem],
   [keyType.UUID_KEY_RECEIVED_SUBVOL, checkUuidItem],
 ]);

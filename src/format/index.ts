@@ -10,6 +10,7 @@ export * from './checksum-item.js';
 export * from './chunk.js';
 export * from './constants.js';
 export * from './dev-item.js';
+export * from './dev-replace-item.js';
 export * from './dir-item.js';
 export * from './extent-item.js';
 export * from './features.js';
