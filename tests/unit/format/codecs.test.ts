@@ -53,8 +53,8 @@ import {
   HEADER,
   INODE_ITEM,
   type InlineRef,
-  Key,
   KEY_PTR,
+  Key,
   LEGACY_ROOT_ITEM_SIZE,
   ROOT_ITEM,
   SHARED_BLOCK_REF_KEY,
@@ -307,7 +307,9 @@ const extentFields = {
 
 test('file extents: plain, with a context of each form, inline', () => {
   const fixed = { ...extentFields, diskBytenr: u53, diskNumBytes: u53, offset: u53, numBytes: u53 };
-  const context = fc.constantFrom(40, 34, 28).chain((length) => fc.uint8Array({ minLength: length, maxLength: length }));
+  const context = fc
+    .constantFrom(40, 34, 28)
+    .chain((length) => fc.uint8Array({ minLength: length, maxLength: length }));
   const regular = struct({ ...fixed, type: fc.constantFrom(1, 2), inlineLength: fc.constant(0) });
   const sizes = new Set<number>();
   fc.assert(
