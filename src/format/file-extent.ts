@@ -28,6 +28,11 @@ export const FILE_EXTENT = {
 /** What may follow the 53 bytes: a size, then the context. */
 export const TRAILING_CONTEXT = { size: 0, context: 4, SIZE: 4 } as const;
 
+/** Bytes of an item with a 40-byte context, the form of the `trailing` layout: 97. */
+export const TRAILING_EXTENT_SIZE = FILE_EXTENT.SIZE + TRAILING_CONTEXT.SIZE + INODE_CONTEXT_SIZE;
+/** Bytes of an item with a 34-byte context, the form of 2023-24: 91. */
+export const INTERIM_EXTENT_SIZE = FILE_EXTENT.SIZE + TRAILING_CONTEXT.SIZE + EXTENT_CONTEXT_SIZE;
+
 /**
  * The value of the size field before a context of `length` bytes, undefined when none has that
  * length: it counts itself, but not in the form of 2023-24 with its 34-byte contexts.
