@@ -285,7 +285,8 @@ export class Transaction implements BlockStore {
   // --- the life of a transaction ---
 
   get hasChanges(): boolean {
-    return this.blocks.dirtyCount > 0 || this.references.pendingCount > 0 || this.superblockChanged;
+    if (this.blocks.dirtyCount > 0 || this.references.pendingCount > 0 || this.superblockChanged) return true;
+    return this.trees.changed().length > 0;
   }
 
   /** So much is pending that the filesystem had better commit at the end of the operation. */
