@@ -84,9 +84,9 @@ export class FreeRuns {
       const start = Math.ceil(runStart / alignment) * alignment;
       if (start + length <= (this.ends[at] ?? 0)) return start;
     }
-    const before = this.fitBefore(length, alignment, from);
-    if (before === undefined) this.longest();
-    return before;
+    const around = this.fitAround(length, alignment, from);
+    if (around === undefined) this.longest();
+    return around;
   }
 
   /** The longest run. */
@@ -97,10 +97,11 @@ export class FreeRuns {
     return best;
   }
 
-  /** The part before `from` of the run that `from` lies in, which the search above skipped. */
-  private fitBefore(length: number, alignment: number, from: number): number | undefined {
-    const start = Math.ceil((this.starts[this.firstEndingAfter(from)] ?? Number.POSITIVE_INFINITY) / alignment) * alignment;
-    return start + length <= from ? start : undefined;
+  /** In the run that `from` lies in, whose beginning the search above skipped. */
+  private fitAround(length: number, alignment: number, from: number): number | undefined {
+    const at = this.firstEndingAfter(from);
+    const start = Math.ceil((this.starts[at] ?? Number.POSITIVE_INFINITY) / alignment) * alignment;
+    return start + length <= (this.ends[at] ?? 0) ? start : undefined;
   }
 
   /** Index of the first run that ends after `address`. */
