@@ -8,31 +8,26 @@
 import { FsError } from '../bytes/index.js';
 import { FIRST_FREE_OBJECTID, FS_TREE_OBJECTID } from '../format/index.js';
 import type { Keyring, Policy } from '../fscrypt/index.js';
-import type { Transaction } from '../transaction/index.js';
+import type { Reservation, Transaction } from '../transaction/index.js';
 import { type AttributeChanges, type Attributes, attributesOf, setAttributes } from './attributes.js';
 import { type Creation, createNode, createSymlink } from './create.js';
 import { type DirectoryEntry, readDirectory } from './directory.js';
-import { type Inode, S_IFDIR, S_IFMT, S_IFREG } from './inode.js';
+import type { Inode } from './inode.js';
 import { type ContextLayout, enableEncryption, findLayout, rememberLayout } from './layout.js';
 import { linkInode } from './link.js';
 import { defaultSubvolumeId, lookup, parentOf } from './lookup.js';
+import { S_IFDIR, S_IFMT, S_IFREG } from './mode.js';
 import { closeInode, finishOrphans, openInode } from './orphans.js';
 import { setPolicy } from './policies.js';
 import { removeDirectory, unlinkName } from './remove.js';
 import { exchangeNames, renameName } from './rename.js';
 import { Subvolume } from './subvolume.js';
 import { readTarget } from './symlink.js';
-import { getXattr, listXattrs, removeXattr, setXattr, type XattrMode } from './xattrs.js';
+import { listXattrs } from './xattr-items.js';
+import { getXattr, removeXattr, setXattr, type XattrMode } from './xattrs.js';
 
 export interface FilesystemOptions {
   readonly keyring: Keyring;
-}
-
-export interface ReserveOptions {
-  /** The operation gives space back: it may use the last reserve. */
-  readonly freeing?: boolean;
-  /** Bytes of new file data. */
-  readonly dataBytes?: number;
 }
 
 export type RenameMode = 'replace' | 'noreplace' | 'exchange';
@@ -42,13 +37,16 @@ export class Filesystem {
   readonly keyring: Keyring;
   /** Inodes whose item, or data, waits for the next commit. */
   readonly dirtyInodes = new Set<Inode>();
+  /** Bytes of file data written but not yet on disk; `data/` keeps count. */
+  dirtyBytes = 0;
   private readonly subvolumes = new Map<number, Subvolume>();
   private knownLayout: ContextLayout | undefined;
-  private isCommitting = false;
+  private changedInStep: Set<Inode> | undefined;
 
   private constructor(transaction: Transaction, options: FilesystemOptions) {
     this.transaction = transaction;
     this.keyring = options.keyring;
+    transaction.prepareCommit = () => this.writeBack();
   }
 
   /** Opens the filesystem; a writable one first finishes what was being deleted when it was last closed. */
@@ -97,8 +95,9 @@ export class Filesystem {
 
   /** The inode itself, or the one in its stead if it has left the cache since. @throws FsError ENOENT */
   current(inode: Inode): Inode {
-    if (!inode.isDetached) return inode;
-    return this.subvolume(inode.subvolume.id).inode(inode.ino);
+    if (inode.isDetached) return this.inode(inode.subvolume.id, inode.ino);
+    inode.subvolume.use(inode);
+    return inode;
   }
 
   /**
@@ -281,34 +280,32 @@ export class Filesystem {
 
   /**
    * Runs one step of changes, which `work` must be sure to finish: what can fail has been checked.
+   * The items of the inodes it changes are written with it.
    *
-   * @param items - upper bound of tree items inserted, changed or removed
+   * @param items - upper bound of tree items inserted, changed or removed, those of inodes included
    * @throws FsError ENOSPC, EROFS before `work`; an error of `work` itself turns the volume read-only
    */
-  change<T>(items: number, work: () => T, options: ReserveOptions = {}): T {
-    this.reserve(items, options);
-    let result: T;
-    try {
-      result = work();
-    } catch (error) {
-      this.transaction.abort(error);
-      throw error;
-    }
-    if (this.transaction.needsCommit && !this.isCommitting) this.commit();
+  change<T>(items: number, work: () => T, options: Reservation = {}): T {
+    const { transaction } = this;
+    transaction.reserve(items, options);
+    const result = this.runStep(() => transaction.change(() => this.withInodes(work)));
+    if (transaction.needsCommit) transaction.commit();
     return result;
+  }
+
+  /** Called for every inode whose item changes: it is written at the end of the step, or by the next commit. */
+  inodeChanged(inode: Inode): void {
+    if (this.changedInStep !== undefined) {
+      this.changedInStep.add(inode);
+      return;
+    }
+    inode.isDirty = true;
+    this.dirtyInodes.add(inode);
   }
 
   /** Makes everything done so far durable: file data, inodes, trees, superblock. @throws FsError EROFS, EIO */
   commit(): void {
-    this.isCommitting = true;
-    try {
-      for (const inode of [...this.dirtyInodes]) inode.loadedData?.flush();
-      for (const inode of this.dirtyInodes) inode.write();
-      this.dirtyInodes.clear();
-      this.transaction.commit();
-    } finally {
-      this.isCommitting = false;
-    }
+    this.runStep(() => this.transaction.commit());
   }
 
   /** Commits if there is anything to commit. */
@@ -319,7 +316,7 @@ export class Filesystem {
   /** Makes everything durable and lets go of the inodes. The device stays open; it is the caller's. */
   close(): void {
     this.sync();
-    for (const id of [...this.subvolumes.keys()]) this.forgetSubvolume(id);
+    this.forgetAll();
   }
 
   /** The layout is from now on written in the volume, even before it holds an encrypted extent. */
@@ -327,15 +324,41 @@ export class Filesystem {
     rememberLayout(this);
   }
 
-  /** A commit may release space that deletions hold, so it is tried before giving up. */
-  private reserve(items: number, options: ReserveOptions): void {
+  private withInodes<T>(work: () => T): T {
+    const outer = this.changedInStep;
+    const changed = new Set<Inode>();
+    this.changedInStep = changed;
     try {
-      this.transaction.reserve(items, options);
-    } catch (error) {
-      const mayHelp = error instanceof FsError && error.code === 'ENOSPC' && !this.isCommitting;
-      if (!mayHelp) throw error;
-      this.commit();
-      this.transaction.reserve(items, options);
+      const result = work();
+      for (const inode of changed) inode.write();
+      return result;
+    } finally {
+      this.changedInStep = outer;
     }
+  }
+
+  /** The first step of a commit: data first, because writing it changes inodes. */
+  private writeBack(): void {
+    for (const inode of [...this.dirtyInodes]) inode.loadedData?.flush();
+    for (const inode of this.dirtyInodes) {
+      inode.write();
+      inode.isDirty = false;
+    }
+    this.dirtyInodes.clear();
+  }
+
+  /** What is in memory belongs to a transaction that failed: it must not be seen any more. */
+  private runStep<T>(step: () => T): T {
+    const wasWritable = this.transaction.writable;
+    try {
+      return step();
+    } catch (error) {
+      if (wasWritable && !this.transaction.writable) this.forgetAll();
+      throw error;
+    }
+  }
+
+  private forgetAll(): void {
+    for (const id of [...this.subvolumes.keys()]) this.forgetSubvolume(id);
   }
 }

@@ -9,21 +9,9 @@ import { encodeInodeItem, FSCRYPT_INODE_CTX_KEY, INODE_ENCRYPT, INODE_ITEM_KEY, 
 import { type InodeContext, type KeyHold, type Keyring, type Policy, parseInodeContext } from '../fscrypt/index.js';
 import { FileData } from './data/file-data.js';
 import type { Filesystem } from './filesystem.js';
+import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from './mode.js';
 import { inheritedPolicy } from './policies.js';
 import type { Subvolume } from './subvolume.js';
-
-/** File type bits of a mode, as in `struct stat`. */
-export const S_IFMT = 0o170000;
-export const S_IFSOCK = 0o140000;
-export const S_IFLNK = 0o120000;
-export const S_IFREG = 0o100000;
-export const S_IFBLK = 0o060000;
-export const S_IFDIR = 0o040000;
-export const S_IFCHR = 0o020000;
-export const S_IFIFO = 0o010000;
-export const S_ISUID = 0o4000;
-export const S_ISGID = 0o2000;
-export const S_IXGRP = 0o0010;
 
 export class Inode {
   readonly subvolume: Subvolume;
@@ -32,7 +20,7 @@ export class Inode {
   readonly item: InodeItem;
   /** How many open files use it. An open inode outlives its last name. */
   openCount = 0;
-  /** Changed since it was last written to its tree. */
+  /** Changed outside a step of changes, by writing data: the next commit writes it. */
   isDirty = false;
   /** Dropped from the cache: a later use must ask for the inode anew. */
   isDetached = false;
@@ -40,8 +28,11 @@ export class Inode {
   isDeleted = false;
   /** The use of its key while it is open, which outlives the key's removal. */
   hold: KeyHold | undefined;
+  /** The directory through which it was found and checked; see lookup.ts. */
+  checkedParent: number | undefined;
   /** Highest DIR_INDEX offset in use, once known. */
   lastSequence: number | undefined;
+  private reported: Set<string> | undefined;
   private knownContext: InodeContext | undefined;
   private contextBytes: Uint8Array | null | undefined;
   private knownPolicy: Policy | undefined;
@@ -129,12 +120,10 @@ export class Inode {
     return this.hold ?? this.filesystem.keyring;
   }
 
-  /** The inode's item will be written at the next commit. */
+  /** The inode's item will be written: with the step of changes under way, else at the next commit. */
   markDirty(): void {
     invariant(!this.isDetached, `inode ${this.ino} is in use but no longer cached`);
-    if (this.isDirty || this.isDeleted) return;
-    this.isDirty = true;
-    this.filesystem.dirtyInodes.add(this);
+    if (!this.isDeleted) this.filesystem.inodeChanged(this);
   }
 
   /** Notes a change now: ctime, with `contents` also mtime, and the change counter. */
@@ -146,14 +135,21 @@ export class Inode {
     this.markDirty();
   }
 
-  /** Writes the item into its tree. Part of a commit, which has room for it. */
+  /** Writes the item into its tree. Part of a step of changes or a commit. */
   write(): void {
-    this.isDirty = false;
     if (this.isDeleted) return;
     this.item.transid = this.filesystem.transaction.transid;
     const place = this.subvolume.tree.change(new Key(this.ino, INODE_ITEM_KEY, 0));
     invariant(place !== undefined, `${this.describe()} has an item`);
     encodeInodeItem(place.view, place.at, this.item);
+  }
+
+  /** Reports a fault of the inode the first time it is seen. */
+  warnOnce(fault: string): void {
+    this.reported ??= new Set();
+    if (this.reported.has(fault)) return;
+    this.reported.add(fault);
+    this.filesystem.transaction.volume.warn(`${this.describe()} ${fault}`);
   }
 
   /** For messages. */

@@ -39,13 +39,17 @@ export class Subvolume {
   inode(ino: number): Inode {
     const cached = this.inodes.get(ino);
     if (cached !== undefined) {
-      this.inodes.delete(ino);
-      this.inodes.set(ino, cached);
+      this.use(cached);
       return cached;
     }
     const cursor = this.tree.get(new Key(ino, INODE_ITEM_KEY, 0));
     if (cursor === undefined) throw new FsError('ENOENT', `subvolume ${this.id} has no inode ${ino}`);
     return this.keep(new Inode(this, ino, decodeInodeItem(cursor.view, cursor.at)));
+  }
+
+  /** Notes a use, so that the inode stays in memory for the operation under way. */
+  use(inode: Inode): void {
+    if (this.inodes.delete(inode.ino)) this.inodes.set(inode.ino, inode);
   }
 
   /** Takes a new inode, whose item the caller has inserted. */

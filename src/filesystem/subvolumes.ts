@@ -33,12 +33,12 @@ import {
   type SubvolumeTree,
   TreeDrop,
 } from '../transaction/index.js';
-import { assertChangeable, type Creation, inheritedContext, nameForCreation } from './create.js';
+import { type Creation, inheritedContext, nameForCreation } from './create.js';
 import { addEntry, nextSequence, removeEntry } from './entries.js';
 import type { Filesystem } from './filesystem.js';
 import type { Inode } from './inode.js';
 import { subvolumeIds } from './layout.js';
-import { defaultSubvolumeId, findChild, inodeOf, isPlaceholder } from './lookup.js';
+import { assertChangeable, defaultSubvolumeId, findChild, inodeOf, isPlaceholder } from './lookup.js';
 import { S_IFDIR } from './mode.js';
 import { holdsSubvolumes, insertRootRef, parentOfSubvolume, removeRootRef } from './root-refs.js';
 import type { Subvolume } from './subvolume.js';

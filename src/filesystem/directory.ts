@@ -1,0 +1,59 @@
+/** Listing a directory. */
+import { corrupt, FsError } from '../bytes/index.js';
+import { DIR_INDEX_KEY, type DirItem, decodeDirItems, FT_ENCRYPTED, INODE_ITEM_KEY, Key } from '../format/index.js';
+import { isSubvolumeEntry } from './entries.js';
+import type { Inode } from './inode.js';
+import { isPlaceholder } from './lookup.js';
+import { namesCipher, shownName } from './names.js';
+
+/** Entries read at a time; in between the directory may change. */
+const BATCH = 256;
+
+export interface DirectoryEntry {
+  /** As shown. */
+  readonly name: Uint8Array;
+  /** Its place in the listing: a number that only grows while the directory is listed. */
+  readonly offset: number;
+  /** FT_REG_FILE, FT_DIR and so on. */
+  readonly type: number;
+  /** In its own subvolume; 256 for a subvolume's top. */
+  readonly ino: number;
+  /** Set if the entry is a subvolume. */
+  readonly subvolumeId?: number;
+  /** The name is shown in its no-key form. */
+  readonly noKey: boolean;
+}
+
+/** @throws FsError ENOTDIR, EUCLEAN */
+export function readDirectory(directory: Inode, from: number): Iterable<DirectoryEntry> {
+  if (!directory.isDirectory) throw new FsError('ENOTDIR', `${directory.describe()} is no directory`);
+  return isPlaceholder(directory) ? [] : entriesFrom(directory, from);
+}
+
+function* entriesFrom(directory: Inode, from: number): Generator<DirectoryEntry> {
+  for (let batch = readBatch(directory, from); batch.length > 0; batch = readBatch(directory, from)) {
+    const cipher = directory.encrypted ? namesCipher(directory) : undefined;
+    const shown = batch.map(({ item, offset }) => toEntry(item, offset, shownName(directory, cipher, item.name)));
+    yield* shown;
+    from = (batch.at(-1)?.offset ?? from) + 1;
+  }
+}
+
+function readBatch(directory: Inode, from: number): { item: DirItem; offset: number }[] {
+  const batch: { item: DirItem; offset: number }[] = [];
+  const cursor = directory.subvolume.tree.seek(new Key(directory.ino, DIR_INDEX_KEY, from));
+  for (; batch.length < BATCH && cursor.isItemOf(directory.ino, DIR_INDEX_KEY); cursor.next()) {
+    const [item] = decodeDirItems(cursor.view, cursor.at, cursor.size);
+    if (item === undefined) throw corrupt(cursor.describe(), 'an entry without a name');
+    batch.push({ item, offset: cursor.keyOffset });
+  }
+  return batch;
+}
+
+function toEntry(item: DirItem, offset: number, shown: { name: Uint8Array; noKey: boolean }): DirectoryEntry {
+  const { location } = item;
+  const type = item.type & ~FT_ENCRYPTED;
+  if (isSubvolumeEntry(item)) return { ...shown, offset, type, ino: 256, subvolumeId: location.objectid };
+  if (location.type !== INODE_ITEM_KEY) throw corrupt(`directory entry ${offset}`, `it names ${location}, no inode`);
+  return { ...shown, offset, type, ino: location.objectid };
+}

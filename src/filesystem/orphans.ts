@@ -1,0 +1,129 @@
+/**
+ * Inodes without a name: kept while a file is open, then deleted; and those that a power cut or
+ * another system left behind, which the next writable opening deletes.
+ *
+ * An ORPHAN_ITEM marks each of them from the removal of its last name to the removal of its last
+ * item, so that deletion can take several transactions.
+ */
+import { FsError, isFsError } from '../bytes/index.js';
+import { INODE_ITEM_KEY, Key, MAX_OFFSET, ORPHAN_ITEM_KEY, ORPHAN_OBJECTID } from '../format/index.js';
+import type { Filesystem } from './filesystem.js';
+import type { Inode } from './inode.js';
+import { subvolumeIds } from './layout.js';
+import { mayHold } from './policies.js';
+import type { Subvolume } from './subvolume.js';
+import { finishDeletedSubvolumes } from './subvolumes.js';
+
+/** Item ranges removed in one step of a deletion: each within one leaf. */
+const RANGES_PER_STEP = 4;
+const HIGHEST_TYPE = 255;
+
+/** @throws FsError ENOKEY, EPERM */
+export function openInode(inode: Inode, directory?: Inode): Inode {
+  if (inode.isRegular) {
+    if (inode.openCount === 0 && inode.policy !== undefined) {
+      inode.hold = inode.filesystem.keyring.hold(inode.policy.masterKeyIdentifier);
+    }
+    if (directory !== undefined && !mayHold(directory, inode)) {
+      if (inode.openCount === 0) releaseHold(inode);
+      throw new FsError('EPERM', `${inode.describe()} is not encrypted by the policy of its directory`);
+    }
+  }
+  inode.openCount += 1;
+  return inode;
+}
+
+export function closeInode(inode: Inode): void {
+  inode.openCount -= 1;
+  if (inode.openCount > 0) return;
+  const { filesystem } = inode;
+  if (inode.item.nlink === 0 && filesystem.transaction.writable) {
+    releaseHold(inode);
+    deleteInode(inode);
+    return;
+  }
+  const wasRemoved = inode.hold !== undefined && inode.policy !== undefined && !filesystem.keyring.has(inode.policy.masterKeyIdentifier);
+  // The hold is the last chance to encrypt what was written to the file.
+  if (wasRemoved) inode.loadedData?.flush();
+  releaseHold(inode);
+  if (!inode.isDirty || wasRemoved) inode.dropData();
+}
+
+function releaseHold(inode: Inode): void {
+  inode.hold?.release();
+  inode.hold = undefined;
+}
+
+/** Marks an inode whose last name goes, in the same step. */
+export function insertOrphan({ subvolume: { tree }, ino }: Inode): void {
+  const key = orphanKey(ino);
+  if (tree.get(key) === undefined) tree.insert(key, new Uint8Array(0));
+}
+
+/** Deletes an inode that has no name and is not open: its data, its items, its orphan mark. */
+export function deleteInode(inode: Inode): void {
+  const { subvolume, filesystem, ino } = inode;
+  if (inode.isRegular) inode.data.truncate(0);
+  removeItems(subvolume, ino);
+  inode.isDeleted = true;
+  filesystem.dirtyInodes.delete(inode);
+  subvolume.forget(inode);
+}
+
+function removeItems({ filesystem, tree }: Subvolume, ino: number): void {
+  const first = new Key(ino, INODE_ITEM_KEY + 1, 0);
+  const last = new Key(ino, HIGHEST_TYPE, MAX_OFFSET);
+  for (let isDone = false; !isDone; ) {
+    isDone = filesystem.change(
+      RANGES_PER_STEP + 2,
+      () => {
+        for (let range = 0; range < RANGES_PER_STEP; range++) {
+          if (tree.removeRange(first, last)) continue;
+          tree.remove(new Key(ino, INODE_ITEM_KEY, 0));
+          tree.remove(orphanKey(ino));
+          return true;
+        }
+        return false;
+      },
+      { freeing: true },
+    );
+  }
+}
+
+function orphanKey(ino: number): Key {
+  return new Key(ORPHAN_OBJECTID, ORPHAN_ITEM_KEY, ino);
+}
+
+/** Deletes what was being deleted when the volume was last closed. What cannot be is reported and stays. */
+export function finishOrphans(filesystem: Filesystem): void {
+  finishDeletedSubvolumes(filesystem);
+  for (const id of subvolumeIds(filesystem.transaction.rootTree)) {
+    try {
+      const subvolume = filesystem.subvolume(id);
+      if (!subvolume.readOnly && subvolume.tree.rootItem.refs > 0) finishOrphansOf(subvolume);
+    } catch (error) {
+      if (!isFsError(error)) throw error;
+      filesystem.transaction.volume.warn(`subvolume ${id}: deleted files could not be finished: ${error.message}`);
+      if (!filesystem.transaction.writable) return;
+    }
+  }
+}
+
+function finishOrphansOf(subvolume: Subvolume): void {
+  for (const ino of orphansOf(subvolume)) {
+    if (subvolume.tree.get(new Key(ino, INODE_ITEM_KEY, 0)) === undefined) {
+      removeItems(subvolume, ino);
+      continue;
+    }
+    const inode = subvolume.inode(ino);
+    if (inode.item.nlink === 0) deleteInode(inode);
+    else subvolume.filesystem.change(1, () => subvolume.tree.remove(orphanKey(ino)), { freeing: true });
+  }
+}
+
+function orphansOf({ tree }: Subvolume): number[] {
+  const orphans: number[] = [];
+  const cursor = tree.seek(orphanKey(0));
+  for (; cursor.isItemOf(ORPHAN_OBJECTID, ORPHAN_ITEM_KEY); cursor.next()) orphans.push(cursor.keyOffset);
+  return orphans;
+}
