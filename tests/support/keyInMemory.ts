@@ -2,22 +2,22 @@
  * Run as a program by tests/unit/fscrypt/memory.test.ts: uses a key through a keyring, removes it,
  * and prints how often each pattern stands in memory before and after, as JSON.
  *
- * Arguments: engine name, and the patterns as JSON (arrays of inverted bytes).
+ * Argument: the patterns as JSON (arrays of inverted bytes).
  */
 import { hkdfSync } from 'node:crypto';
 import type { RandomSource } from '../../src/bytes/index.js';
-import { opensslEngine, portableEngine } from '../../src/crypto/index.js';
+import { opensslEngine } from '../../src/crypto/index.js';
 import { Keyring, newExtentContext, newInodeContext } from '../../src/fscrypt/index.js';
 import { countInMemory } from './memoryScan.js';
 
-export const SEED = 'a seed of the key';
+const SEED = 'a seed of the key';
 export const NONCE_BYTE = 0x31;
 
-const [, program, engineName, patternsText] = process.argv;
+const [, program, patternsText] = process.argv;
 if (program?.endsWith('keyInMemory.js') === true) run(JSON.parse(patternsText ?? '[]'));
 
 function run(patterns: number[][]): void {
-  using keyring = new Keyring({ engine: engineName === 'portable' ? portableEngine : opensslEngine() });
+  using keyring = new Keyring({ engine: opensslEngine() });
   const raw = makeMasterKey();
   const masterKeyIdentifier = keyring.add(raw);
   raw.fill(0);
