@@ -3,13 +3,17 @@
  *
  * 1. Apply back references, write root items and block group items, until nothing changes any more.
  * 2. Write every dirty block to all its copies.
- * 3. Flush: from here on the blocks survive a power cut.
- * 4. Write the superblock copies, the first one first.
+ * 3. Flush: from here on the blocks survive a power cut, and so do the last commit's other copies
+ *    of the superblock.
+ * 4. Write the first copy of the superblock.
  * 5. Flush: from here on the new transaction is the volume's state.
- * 6. Only now may space freed by it be used again.
+ * 6. Write the other copies of the superblock. They need no flush of their own: the first copy is
+ *    not touched again before the flush of step 3 of the next commit.
+ * 7. Only now may space freed by the transaction be used again.
  *
  * Without the flush of step 3 a superblock could point at blocks that never reached the disk;
- * without that of step 5 the next transaction could overwrite what the old superblock points at.
+ * without that of step 5 a commit could return and yet be lost, and the next transaction overwrite
+ * what the old superblock points at.
  */
 import { type Clock, invariant } from '../bytes/index.js';
 import { type BackupRoot, type BackupTree, checkBlock, CSUM_SIZE, FS_TREE_OBJECTID, HEADER, type Superblock } from '../format/index.js';
@@ -36,14 +40,12 @@ export interface CommitHost {
   readonly clock: Clock;
 }
 
-/** Steps 1 to 5; step 6 is the caller's. */
+/** Steps 1 to 6; step 7 is the caller's. */
 export function writeTransaction(host: CommitHost): void {
   settle(host);
   writeDirtyBlocks(host);
   host.volume.flush();
-  const superblock = nextSuperblock(host);
-  host.volume.writeSupers(superblock);
-  host.volume.flush();
+  host.volume.writeSupers(nextSuperblock(host));
 }
 
 function settle(host: CommitHost): void {

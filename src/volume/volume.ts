@@ -265,8 +265,9 @@ export class Volume {
   /**
    * Writes all copies of the superblock, which becomes {@link superblock}.
    *
-   * The first copy is flushed before the others are touched, so that at any moment one copy is
-   * whole, whatever a power cut tears. The others are durable only after {@link flush}.
+   * The first copy is flushed before the others are touched: on return it is durable, and at any
+   * moment one copy is whole, whatever a power cut tears. The others become durable with the next
+   * {@link flush}, which every commit does before it writes the first copy again.
    */
   writeSupers(superblock: Superblock): void {
     this.#checkWritable();
@@ -276,7 +277,7 @@ export class Volume {
       this.device.write(offset, encodeSuperCopy(superblock, this.#superBytes, offset, this.checksum));
     };
     write(first);
-    if (others.length > 0) this.device.flush();
+    this.device.flush();
     others.forEach(write);
     this.superblock = superblock;
   }
