@@ -193,7 +193,7 @@ function checkKind(path: string, stats: BigIntStats): void {
 function refuseKernelUse(path: string, stats: BigIntStats): void {
   const use = describeKernelUse(stats);
   if (use === undefined) return;
-  const advice = use.startsWith('mounted') ? 'unmount it' : 'detach it with losetup -d';
+  const advice = use.startsWith('mounted') ? 'unmount it' : 'unmount or detach that';
   throw new FsError('EBUSY', `${path}: ${use} by the kernel; ${advice} before writing to it here`, { path });
 }
 

@@ -127,7 +127,7 @@ export function newExtentContext(policy: Policy, form: 'item' | 'trailing', rand
 /** What two extents, or an extent and a policy, must share to share ciphertext. */
 type ContentsKeyed = Pick<Policy, 'contentsMode' | 'masterKeyIdentifier'>;
 
-/** Whether an extent is encrypted with the key and contents mode of `policy`, as `item` demands of a file and its extents. */
+/** Whether an extent has the key and contents mode of `policy`: the `item` layout demands it of a file's extents. */
 export function extentMatchesPolicy(extent: ContentsKeyed, policy: ContentsKeyed): boolean {
   return (
     extent.contentsMode === policy.contentsMode && equalBytes(extent.masterKeyIdentifier, policy.masterKeyIdentifier)

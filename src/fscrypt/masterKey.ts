@@ -49,7 +49,11 @@ export class MasterKey {
   private readonly filenames: CipherCache<FilenamesCipher>;
   private isWiped = false;
 
-  /** Keeps nothing of `raw` itself, which stays the caller's to wipe. @throws FsError EINVAL unless it has 16 to 64 bytes */
+  /**
+   * Keeps nothing of `raw` itself, which stays the caller's to wipe.
+   *
+   * @throws FsError EINVAL unless it has 16 to 64 bytes
+   */
   constructor(raw: Uint8Array, options: MasterKeyOptions) {
     if (raw.length < MIN_MASTER_KEY_SIZE || raw.length > MAX_MASTER_KEY_SIZE) {
       throw new FsError(

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { isFsError } from '../../../src/bytes/index.js';
 import { FileDevice } from '../../../src/device/index.js';
+import { requireAbility, toolEnvironment } from '../../support/abilities.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'butterlock-device-'));
 after(() => rmSync(directory, { recursive: true }));
@@ -107,15 +108,14 @@ test('a file that shrank under an open device reads as EIO', () => {
   device.close();
 });
 
-const loopReason =
-  process.getuid?.() !== 0 ? 'needs root' : existsSync('/dev/loop-control') ? false : 'needs loop devices';
+const env = toolEnvironment();
 
-test('an image behind a loop device is refused for writing, by any of its names', { skip: loopReason }, () => {
+test('an image behind a loop device is refused for writing, by any of its names', requireAbility('loop'), () => {
   const path = freshPath();
   FileDevice.create(path, 2 ** 20).close();
   const otherName = freshPath();
   linkSync(path, otherName);
-  const loop = String(execFileSync('losetup', ['--find', '--show', path])).trim();
+  const loop = String(execFileSync('losetup', ['--find', '--show', path], { env })).trim();
   try {
     assert.throws(() => FileDevice.open(path, { readOnly: false }), { code: 'EBUSY', message: new RegExp(loop) });
     assert.throws(() => FileDevice.open(otherName, { readOnly: false }), { code: 'EBUSY' });
@@ -129,18 +129,18 @@ test('an image behind a loop device is refused for writing, by any of its names'
     device.flush();
     device.close();
   } finally {
-    execFileSync('losetup', ['--detach', loop]);
+    execFileSync('losetup', ['--detach', loop], { env });
   }
 });
 
-test('a mounted block device is refused for writing', { skip: loopReason }, () => {
+test('a mounted block device is refused for writing', requireAbility('btrfs-progs', 'kernel-btrfs'), () => {
   const path = freshPath();
-  FileDevice.create(path, 2 ** 23).close();
-  execFileSync('mkfs.ext4', ['-q', path]);
+  FileDevice.create(path, 2 ** 27).close();
+  execFileSync('mkfs.btrfs', ['-q', path], { env });
   const mountPoint = mkdtempSync(join(directory, 'mount point '));
-  const loop = String(execFileSync('losetup', ['--find', '--show', path])).trim();
+  const loop = String(execFileSync('losetup', ['--find', '--show', path], { env })).trim();
   try {
-    execFileSync('mount', [loop, mountPoint]);
+    execFileSync('mount', [loop, mountPoint], { env });
     try {
       assert.throws(() => FileDevice.open(loop, { readOnly: false }), {
         code: 'EBUSY',
@@ -148,9 +148,9 @@ test('a mounted block device is refused for writing', { skip: loopReason }, () =
       });
       assert.throws(() => FileDevice.open(path, { readOnly: false }), { code: 'EBUSY' });
     } finally {
-      execFileSync('umount', [mountPoint]);
+      execFileSync('umount', [mountPoint], { env });
     }
   } finally {
-    execFileSync('losetup', ['--detach', loop]);
+    execFileSync('losetup', ['--detach', loop], { env });
   }
 });
