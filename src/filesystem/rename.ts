@@ -80,9 +80,9 @@ export function exchangeNames(from: Inode, oldName: Uint8Array, to: Inode, newNa
 
 function assertReplaceable(old: NamedInode, replaced: NamedInode, from: Inode): void {
   const { inode } = replaced;
+  assertNotAbove(inode, from, 'ENOTEMPTY');
   if (old.inode.isDirectory && !inode.isDirectory) throw new FsError('ENOTDIR', `${inode.describe()} is no directory`);
   if (!old.inode.isDirectory && inode.isDirectory) throw new FsError('EISDIR', `${inode.describe()} is a directory`);
-  assertNotAbove(inode, from, 'ENOTEMPTY');
   if (inode.isDirectory) {
     if (isSubvolumeEntry(replaced.entry)) throw new FsError('ENOTEMPTY', 'a subvolume cannot be replaced');
     assertEmpty(inode);
