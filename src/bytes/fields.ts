@@ -13,7 +13,9 @@ const MAX_HIGH = 0x1f_ffff;
 /** Reads an unsigned 64-bit quantity. @throws FsError EUCLEAN above 2^53 - 1 */
 export function readU53(view: DataView, at: number): number {
   const high = view.getUint32(at + 4, true);
-  if (high > MAX_HIGH) throw corrupt(`field at byte ${at}`, `${readU64(view, at)} is larger than any quantity a volume can hold`);
+  if (high > MAX_HIGH) {
+    throw corrupt(`field at byte ${at}`, `${readU64(view, at)} is larger than any quantity a volume can hold`);
+  }
   return high * TWO_32 + view.getUint32(at, true);
 }
 
@@ -35,7 +37,9 @@ export function writeU64(view: DataView, at: number, value: bigint): void {
 /** Reads an object id as a signed number: -9 reads as -9. @throws FsError EUCLEAN beyond ±2^53 */
 export function readId(view: DataView, at: number): number {
   const high = view.getInt32(at + 4, true);
-  if (high > MAX_HIGH || high < -MAX_HIGH) throw corrupt(`field at byte ${at}`, `${readU64(view, at)} is no object id`);
+  if (high > MAX_HIGH || high < -MAX_HIGH) {
+    throw corrupt(`field at byte ${at}`, `${readU64(view, at)} is no object id`);
+  }
   return high * TWO_32 + view.getUint32(at, true);
 }
 

@@ -27,10 +27,10 @@ import {
 import { encodeInodeContext, type InodeContext } from '../fscrypt/index.js';
 import {
   createSubvolumeTree,
-  nextSubvolumeId,
   type NewSubvolume,
-  snapshotTree,
+  nextSubvolumeId,
   type SubvolumeTree,
+  snapshotTree,
   TreeDrop,
 } from '../transaction/index.js';
 import { type Creation, inheritedContext, nameForCreation } from './create.js';

@@ -1,6 +1,5 @@
 /** Tree blocks in memory: those of the running transaction, and recently read ones up to a limit. */
-import type { BlockPointer } from '../tree/index.js';
-import { TreeBlock } from '../tree/index.js';
+import type { BlockPointer, TreeBlock } from '../tree/index.js';
 
 /** Bytes of clean blocks kept. */
 const CLEAN_LIMIT = 48 * 1024 * 1024;

@@ -16,14 +16,22 @@
  * what the old superblock points at.
  */
 import { type Clock, invariant } from '../bytes/index.js';
-import { type BackupRoot, type BackupTree, checkBlock, CSUM_SIZE, FS_TREE_OBJECTID, HEADER, type Superblock } from '../format/index.js';
+import {
+  type BackupRoot,
+  type BackupTree,
+  CSUM_SIZE,
+  checkBlock,
+  FS_TREE_OBJECTID,
+  HEADER,
+  type Superblock,
+} from '../format/index.js';
 import type { BlockPointer, Tree, TreeBlock } from '../tree/index.js';
+import type { Volume } from '../volume/index.js';
 import type { BlockCache } from './block-cache.js';
 import type { References } from './references/references.js';
 import { SubvolumeTree } from './rooted-tree.js';
 import type { Space } from './space/space.js';
 import type { Trees } from './trees.js';
-import type { Volume } from '../volume/index.js';
 
 /** Neighbouring blocks are written in one piece of at most this many bytes. */
 const LARGEST_WRITE = 1024 * 1024;

@@ -49,5 +49,8 @@ export function globalReserve(view: ReservationView): number {
 }
 
 function accountingBytes(view: ReservationView): number {
-  return view.accountingTrees.reduce((sum, tree) => sum + (tree instanceof RootedTree ? tree.rootItem.bytesUsed : 0), 0);
+  return view.accountingTrees.reduce(
+    (sum, tree) => sum + (tree instanceof RootedTree ? tree.rootItem.bytesUsed : 0),
+    0,
+  );
 }

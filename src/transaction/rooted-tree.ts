@@ -28,7 +28,11 @@ export class RootedTree extends Tree {
   }
 
   get hasChanged(): boolean {
-    return this.rootItemChanged || this.root.bytenr !== this.rootItem.bytenr || this.root.generation !== this.rootItem.generation;
+    return (
+      this.rootItemChanged ||
+      this.root.bytenr !== this.rootItem.bytenr ||
+      this.root.generation !== this.rootItem.generation
+    );
   }
 
   /** Brings the root item up to the tree's state and returns its bytes. */

@@ -11,10 +11,10 @@ import {
   type RootItem,
   UUID_SIZE,
 } from '../format/index.js';
+import { Tree } from '../tree/index.js';
 import { allocateBlock, copyRootFor } from './copy-on-write.js';
 import { SubvolumeTree } from './rooted-tree.js';
 import type { Transaction } from './transaction.js';
-import { Tree } from '../tree/index.js';
 
 /** Inode flag of a root item that the kernel has filled in all fields of. @see linux BTRFS_INODE_ROOT_ITEM_INIT */
 const INODE_ROOT_ITEM_INIT = 1n << 31n;
@@ -100,7 +100,13 @@ export function snapshotTree(transaction: Transaction, source: SubvolumeTree, sn
     otime: now,
   };
   if (!snapshot.readOnly) {
-    Object.assign(item, { receivedUuid: new Uint8Array(UUID_SIZE), stransid: 0, rtransid: 0, stime: NEVER, rtime: NEVER });
+    Object.assign(item, {
+      receivedUuid: new Uint8Array(UUID_SIZE),
+      stransid: 0,
+      rtransid: 0,
+      stime: NEVER,
+      rtime: NEVER,
+    });
   }
   return insertTree(transaction, new Key(snapshot.id, ROOT_ITEM_KEY, transid), item);
 }

@@ -6,7 +6,15 @@
  * commit aborts it: nothing of it reaches the disk, and the volume is read-only from then on.
  */
 import { type Clock, FsError, invariant, type RandomSource, systemClock, systemRandom } from '../bytes/index.js';
-import { COMPAT_RO_FREE_SPACE_TREE, COMPAT_RO_FREE_SPACE_TREE_VALID, EXTENT_DATA_REF_KEY, type InlineRef, INCOMPAT_SKINNY_METADATA, type Key, MAX_EXTENT_SIZE } from '../format/index.js';
+import {
+  COMPAT_RO_FREE_SPACE_TREE,
+  COMPAT_RO_FREE_SPACE_TREE_VALID,
+  EXTENT_DATA_REF_KEY,
+  INCOMPAT_SKINNY_METADATA,
+  type InlineRef,
+  type Key,
+  MAX_EXTENT_SIZE,
+} from '../format/index.js';
 import { type BlockPointer, type BlockStore, type Tree, TreeBlock } from '../tree/index.js';
 import type { Volume } from '../volume/index.js';
 import { BlockCache } from './block-cache.js';
@@ -325,7 +333,9 @@ export class Transaction implements BlockStore {
   /** Gives up the running transaction: the volume stays as the last commit left it, read-only from now on. */
   abort(error: unknown): void {
     const why = error instanceof Error ? error.message : String(error);
-    this.volume.readOnlyReasons.push(`an operation failed half-way (${why}); open it again to go on from the last commit`);
+    this.volume.readOnlyReasons.push(
+      `an operation failed half-way (${why}); open it again to go on from the last commit`,
+    );
     this.blocks.clear();
   }
 
@@ -364,7 +374,9 @@ export class Transaction implements BlockStore {
   }
 
   private removeEmptyChunk(wanted: SpaceType): boolean {
-    const empty = this.space.groups.find((group) => group.type !== wanted && group.type !== 'system' && this.space.isEmpty(group));
+    const empty = this.space.groups.find(
+      (group) => group.type !== wanted && group.type !== 'system' && this.space.isEmpty(group),
+    );
     if (empty === undefined) return false;
     this.change(() => removeChunk(this, empty));
     return true;

@@ -1,8 +1,8 @@
 /** Jobs of the kernel that it left half done, and that a writer must not disturb. */
-import { readId } from '../bytes/index.js';
 import {
   BALANCE_OBJECTID,
   DEV_REPLACE_KEY,
+  decodeReplaceState,
   Key,
   QUOTA_TREE_OBJECTID,
   ROOT_ITEM_KEY,
@@ -12,8 +12,7 @@ import {
 import type { Tree } from '../tree/index.js';
 import { findRootItem } from './rooted-tree.js';
 
-/** Where a device replace item has its state, and the state that means running or suspended. */
-const REPLACE_STATE_AT = 24;
+/** States of a device replace that is not over. @see linux include/uapi/linux/btrfs.h BTRFS_IOCTL_DEV_REPLACE_STATE_* */
 const REPLACE_STARTED = 1;
 const REPLACE_SUSPENDED = 4;
 
@@ -36,7 +35,7 @@ export function unfinishedJobs(trees: { readonly rootTree: Tree; readonly devTre
 
 function replaceIsRunning(devTree: Tree): boolean {
   const cursor = devTree.get(new Key(0, DEV_REPLACE_KEY, 0));
-  if (cursor === undefined || cursor.size < REPLACE_STATE_AT + 8) return false;
-  const state = readId(cursor.view, cursor.at + REPLACE_STATE_AT);
+  if (cursor === undefined) return false;
+  const state = decodeReplaceState(cursor.view, cursor.at);
   return state === REPLACE_STARTED || state === REPLACE_SUSPENDED;
 }

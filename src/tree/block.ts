@@ -8,7 +8,7 @@
  * On disk: `struct btrfs_header`, `btrfs_item`, `btrfs_key_ptr`; tables in docs/FORMAT.md.
  */
 import { invariant, readId, readU53, viewOf, writeU53 } from '../bytes/index.js';
-import { compareKeyAt, decodeKey, encodeKey, HEADER, ITEM, type Key, KEY_PTR } from '../format/index.js';
+import { compareKeyAt, decodeKey, encodeKey, HEADER, ITEM, KEY_PTR, type Key } from '../format/index.js';
 import type { BlockPointer } from './store.js';
 
 export class TreeBlock {
@@ -154,7 +154,11 @@ export class TreeBlock {
     const size = end - start;
     this.bytes.copyWithin(dataStart + size, dataStart, start);
     this.bytes.fill(0, dataStart, dataStart + size);
-    this.bytes.copyWithin(HEADER.SIZE + from * ITEM.SIZE, HEADER.SIZE + to * ITEM.SIZE, HEADER.SIZE + count * ITEM.SIZE);
+    this.bytes.copyWithin(
+      HEADER.SIZE + from * ITEM.SIZE,
+      HEADER.SIZE + to * ITEM.SIZE,
+      HEADER.SIZE + count * ITEM.SIZE,
+    );
     const left = count - (to - from);
     this.bytes.fill(0, HEADER.SIZE + left * ITEM.SIZE, HEADER.SIZE + count * ITEM.SIZE);
     this.setCount(left);
@@ -236,7 +240,11 @@ export class TreeBlock {
 
   removePointers(from: number, to: number): void {
     const count = this.count;
-    this.bytes.copyWithin(HEADER.SIZE + from * KEY_PTR.SIZE, HEADER.SIZE + to * KEY_PTR.SIZE, HEADER.SIZE + count * KEY_PTR.SIZE);
+    this.bytes.copyWithin(
+      HEADER.SIZE + from * KEY_PTR.SIZE,
+      HEADER.SIZE + to * KEY_PTR.SIZE,
+      HEADER.SIZE + count * KEY_PTR.SIZE,
+    );
     const left = count - (to - from);
     this.bytes.fill(0, HEADER.SIZE + left * KEY_PTR.SIZE, HEADER.SIZE + count * KEY_PTR.SIZE);
     this.setCount(left);

@@ -101,11 +101,15 @@ function insertAtPath(tree: Tree, path: Path, key: Key, size: number): ItemPlace
 function makeRoom(tree: Tree, path: Path, key: Key, need: number): void {
   const leaf = blockAt(path, 0);
   const slot = slotAt(path, 0);
-  if (slot === leaf.count || slot === 0) return startLeaf(tree, path, key, slot !== 0);
+  if (slot === leaf.count || slot === 0) {
+    startLeaf(tree, path, key, slot !== 0);
+    return;
+  }
   const split = chooseSplit(leaf, slot, need);
   if (split === undefined) {
     splitLeaf(tree, path, slot);
-    return startLeaf(tree, path, key, true);
+    startLeaf(tree, path, key, true);
+    return;
   }
   splitLeaf(tree, path, split.at);
   if (split.toRight) {
@@ -216,13 +220,15 @@ function removeChild(tree: Tree, path: Path, level: number, child: TreeBlock): v
   const slot = slotAt(path, level);
   node.removePointers(slot, slot + 1);
   tree.store.freeBlock(tree, child);
-  if (node.count === 0) {
-    if (level + 1 < path.blocks.length) return removeChild(tree, path, level + 1, node);
+  if (node.count > 0) {
+    if (slot === 0) fixParentKeys(path, level, node.key(0));
+    if (node.count * 3 < node.pointerCapacity) mergeWithSibling(tree, path, level);
+  } else if (level + 1 < path.blocks.length) {
+    removeChild(tree, path, level + 1, node);
+  } else {
     tree.setRoot(tree.store.allocateBlock(tree, 0, node.key(0)));
-    return tree.store.freeBlock(tree, node);
+    tree.store.freeBlock(tree, node);
   }
-  if (slot === 0) fixParentKeys(path, level, node.key(0));
-  if (node.count * 3 < node.pointerCapacity) mergeWithSibling(tree, path, level);
 }
 
 /** Joins a sparse block with a neighbour if both fit into one; lowers a root that has one child left. */
@@ -237,9 +243,8 @@ function mergeWithSibling(tree: Tree, path: Path, level: number): void {
   if (slot > 0 && fits(tree.readChild(parent, slot - 1), block)) {
     const left = writableChild(tree, parent, slot - 1);
     absorb(left, block);
-    return removeChild(tree, path, level + 1, block);
-  }
-  if (slot + 1 < parent.count && fits(tree.readChild(parent, slot + 1), block)) {
+    removeChild(tree, path, level + 1, block);
+  } else if (slot + 1 < parent.count && fits(tree.readChild(parent, slot + 1), block)) {
     const right = writableChild(tree, parent, slot + 1);
     absorb(block, right);
     path.slots[level + 1] = slot + 1;

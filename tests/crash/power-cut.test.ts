@@ -7,9 +7,9 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { crashImages, type CrashImage, MemoryDevice, OverlayDevice, RecordingDevice } from '../../src/device/index.js';
-import type { Filesystem, Inode } from '../../src/filesystem/index.js';
+import { type CrashImage, crashImages, MemoryDevice, OverlayDevice, RecordingDevice } from '../../src/device/index.js';
 import { cloneRange } from '../../src/filesystem/data/clone.js';
+import type { Filesystem, Inode } from '../../src/filesystem/index.js';
 import { createSnapshot, createSubvolume, deleteSubvolume } from '../../src/filesystem/subvolumes.js';
 import { type ExtentContextPlace, makeVolume } from '../../src/mkfs/index.js';
 import { openVolumeDevices } from '../../src/volume/index.js';
@@ -44,9 +44,18 @@ interface Recorded {
 
 const name = (text: string): Uint8Array => Buffer.from(text);
 
-function put(filesystem: Filesystem, directory: Inode, file: string, offset: number, length: number, fill: number): Inode {
+function put(
+  filesystem: Filesystem,
+  directory: Inode,
+  file: string,
+  offset: number,
+  length: number,
+  fill: number,
+): Inode {
   const exists = [...filesystem.readDirectory(directory)].some((entry) => Buffer.from(entry.name).toString() === file);
-  const inode = exists ? filesystem.lookup(directory, name(file)) : filesystem.create(directory, name(file), 0o644, OWNER);
+  const inode = exists
+    ? filesystem.lookup(directory, name(file))
+    : filesystem.create(directory, name(file), 0o644, OWNER);
   inode.data.write(offset, Buffer.alloc(length, fill));
   return inode;
 }
@@ -59,7 +68,13 @@ function workplace(filesystem: Filesystem): Inode {
   const directory = filesystem.mkdir(root, name('work'), 0o755, OWNER);
   if (filesystem.layout !== undefined) {
     const masterKeyIdentifier = filesystem.keyring.add(KEY);
-    filesystem.setPolicy(directory, { contentsMode: 1, filenamesMode: 4, flags: 3, log2DataUnitSize: 0, masterKeyIdentifier });
+    filesystem.setPolicy(directory, {
+      contentsMode: 1,
+      filenamesMode: 4,
+      flags: 3,
+      log2DataUnitSize: 0,
+      masterKeyIdentifier,
+    });
   }
   return directory;
 }
@@ -117,13 +132,16 @@ const fullDevice: Workload['steps'] = [
   (fs, top) => {
     const file = fs.create(top, name('filler'), 0o644, OWNER);
     const piece = Buffer.alloc(2 * MIB, 0x77);
-    assert.throws(() => {
-      for (let at = 0; at < 4096 * MIB; ) {
-        const written = file.data.write(at, piece);
-        if (written < piece.length) at += written;
-        else at += piece.length;
-      }
-    }, { code: 'ENOSPC' });
+    assert.throws(
+      () => {
+        for (let at = 0; at < 4096 * MIB; ) {
+          const written = file.data.write(at, piece);
+          if (written < piece.length) at += written;
+          else at += piece.length;
+        }
+      },
+      { code: 'ENOSPC' },
+    );
   },
   (fs, top) => fs.unlink(top, name('file5')),
   (fs, top) => fs.unlink(top, name('filler')),
@@ -133,7 +151,13 @@ const fullDevice: Workload['steps'] = [
 const WORKLOADS: Workload[] = [
   { name: 'create and overwrite, plain', size: 128 * MIB, prepare: () => {}, steps: createAndOverwrite },
   { name: 'create and overwrite, item', size: 128 * MIB, layout: 'item', prepare: () => {}, steps: createAndOverwrite },
-  { name: 'create and overwrite, trailing', size: 128 * MIB, layout: 'trailing', prepare: () => {}, steps: createAndOverwrite },
+  {
+    name: 'create and overwrite, trailing',
+    size: 128 * MIB,
+    layout: 'trailing',
+    prepare: () => {},
+    steps: createAndOverwrite,
+  },
   { name: 'snapshots and subvolumes, plain', size: 128 * MIB, prepare: manyFiles, steps: snapshots },
   { name: 'snapshots and subvolumes, item', size: 128 * MIB, layout: 'item', prepare: manyFiles, steps: snapshots },
   { name: 'a full device', size: 110 * MIB, layout: 'item', prepare: manyFiles, steps: fullDevice },
@@ -168,16 +192,23 @@ function addStatesBetween(recording: RecordingDevice, states: Recorded['states']
   for (const { image, description } of all) {
     if (!description.includes('image 0')) continue;
     const { generation } = openVolumeDevices(image).superblock;
-    if (!states.has(generation)) states.set(generation, listing(openFilesystem(image, { keys: [KEY], readOnly: true }).filesystem));
+    if (!states.has(generation))
+      states.set(generation, listing(openFilesystem(image, { keys: [KEY], readOnly: true }).filesystem));
   }
 }
 
 /** @throws AssertionError, FsError when the image breaks a promise */
 function checkImage({ image, lastMark, description }: CrashImage, states: Recorded['states']): void {
   try {
-    const { volume, filesystem, transaction } = openFilesystem(new OverlayDevice(image), { keys: [KEY], readOnly: true });
+    const { volume, filesystem, transaction } = openFilesystem(new OverlayDevice(image), {
+      keys: [KEY],
+      readOnly: true,
+    });
     const { generation } = volume.superblock;
-    assert.ok(generation >= Number(lastMark ?? 0), `generation ${generation} is older than the commit ${lastMark} that had returned`);
+    assert.ok(
+      generation >= Number(lastMark ?? 0),
+      `generation ${generation} is older than the commit ${lastMark} that had returned`,
+    );
     assert.deepEqual(listing(filesystem), states.get(generation), `what generation ${generation} held`);
     assertBooksBalance(transaction);
   } catch (error) {
@@ -192,7 +223,10 @@ function checkGoingOn({ image, description }: CrashImage): void {
   put(opened.filesystem, top, 'goes on', 0, 10_000, 1);
   opened.filesystem.close();
   const again = openFilesystem(image, { keys: [KEY], readOnly: true });
-  assert.ok([...listing(again.filesystem).keys()].some((path) => path.endsWith('/goes on')), description);
+  assert.ok(
+    [...listing(again.filesystem).keys()].some((path) => path.endsWith('/goes on')),
+    description,
+  );
   assertBooksBalance(again.transaction);
 }
 
@@ -228,7 +262,11 @@ test('power cuts: the test bites when any one flush of the commit is left out', 
   const perCommit = flushes / workload.steps.length;
   assert.equal(perCommit, 2, 'a commit flushes before and after the first superblock');
   for (let which = 0; which < perCommit; which++) {
-    const images = crashImages(recording, { seed: SEED, imagesPerCut: 24, skipFlush: (flush) => flush % perCommit === which });
+    const images = crashImages(recording, {
+      seed: SEED,
+      imagesPerCut: 24,
+      skipFlush: (flush) => flush % perCommit === which,
+    });
     assert.throws(() => {
       for (const crash of images) checkImage(crash, states);
     }, `without flush ${which} of ${perCommit}`);

@@ -72,7 +72,10 @@ type Step =
 const ino = fc.integer({ min: 256, max: 262 });
 const offset = fc.integer({ min: 0, max: 60 });
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 12, arbitrary: fc.record({ kind: fc.constant('put' as const), ino, offset, size: fc.integer({ min: 0, max: 1500 }) }) },
+  {
+    weight: 12,
+    arbitrary: fc.record({ kind: fc.constant('put' as const), ino, offset, size: fc.integer({ min: 0, max: 1500 }) }),
+  },
   { weight: 5, arbitrary: fc.record({ kind: fc.constant('remove' as const), ino, offset }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('removeRange' as const), ino, from: offset, to: offset }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('commit' as const) }) },
@@ -123,7 +126,10 @@ function assertSame(tree: Tree, store: MemoryStore, model: Model): void {
   const back: string[] = [];
   const last = tree.seekAtOrBefore(new Key(-1n, 255, -1n));
   for (let valid = last.valid; valid; valid = last.previous()) back.push(String(last.key));
-  assert.deepEqual(back.reverse(), wanted.map(({ key }) => String(key)));
+  assert.deepEqual(
+    back.reverse(),
+    wanted.map(({ key }) => String(key)),
+  );
   assert.equal(countBlocks(tree, store), store.blocks.size, 'every live block is reachable');
 }
 
@@ -139,7 +145,10 @@ function countBlocks(tree: Tree, store: MemoryStore): number {
         end = block.itemAt(slot);
       }
       const gap = block.bytes.subarray(HEADER.SIZE + block.count * 25, end);
-      assert.ok(gap.every((byte) => byte === 0), 'the free gap holds nothing');
+      assert.ok(
+        gap.every((byte) => byte === 0),
+        'the free gap holds nothing',
+      );
       return 1;
     }
     let count = 1;

@@ -36,7 +36,11 @@ export function assertBooksBalance(transaction: Transaction): void {
     const key = new Key(group.start, 192, group.length);
     const item = transaction.blockGroupTree.get(key);
     assert.ok(item, `block group ${group.start} has an item`);
-    assert.equal(decodeBlockGroupItem(item.view, item.at).used, used.get(group.start) ?? 0, `use of block group ${group.start}`);
+    assert.equal(
+      decodeBlockGroupItem(item.view, item.at).used,
+      used.get(group.start) ?? 0,
+      `use of block group ${group.start}`,
+    );
   }
   const total = [...used.values()].reduce((sum, bytes) => sum + bytes, 0);
   assert.equal(volume.superblock.bytesUsed, total, 'bytes used of the superblock');

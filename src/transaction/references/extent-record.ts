@@ -9,17 +9,17 @@ import {
   compareInlineRefs,
   decodeExtentItem,
   decodeKeyedRef,
-  encodeExtentItem,
-  encodeKeyedRef,
   EXTENT_DATA_REF_KEY,
   EXTENT_ITEM_KEY,
   EXTENT_OWNER_REF_KEY,
   type ExtentItem,
+  encodeExtentItem,
+  encodeKeyedRef,
   extentItemSize,
   HEADER,
-  inlineRefSize,
   type InlineRef,
   ITEM,
+  inlineRefSize,
   Key,
   METADATA_ITEM_KEY,
   refSequence,
@@ -70,16 +70,21 @@ export function changeReference(tree: Tree, record: ExtentRecord, ref: InlineRef
   const { item } = record;
   item.refs += by;
   const inline = item.inlineRefs.findIndex((known) => compareInlineRefs(known, ref) === 0 && isSame(known, ref));
-  if (inline >= 0) return changeInline(record, inline, by);
-  const keyed = findKeyedRef(tree, record.key.objectid, ref);
-  if (keyed.found !== undefined) return changeKeyed(tree, keyed.key, keyed.found, by);
-  if (by < 0) throw corrupt(`extent ${record.key}`, 'a reference that is dropped is not recorded');
-  const added = withCount(ref, by);
-  if (extentItemSize(item) + (inlineRefSize(ref.type) ?? 0) < maxInlineSize(tree)) {
-    insertInOrder(item.inlineRefs, added);
-  } else {
-    tree.insert(keyed.key, encodeKeyedRef(added));
+  if (inline >= 0) {
+    changeInline(record, inline, by);
+    return;
   }
+  const keyed = findKeyedRef(tree, record.key.objectid, ref);
+  if (keyed.found !== undefined) changeKeyed(tree, keyed.key, keyed.found, by);
+  else addReference(tree, record, withCount(ref, by), keyed.key);
+}
+
+/** Inline while the item may grow, else as an item of its own under `key`. */
+function addReference(tree: Tree, { key: extentKey, item }: ExtentRecord, ref: InlineRef, key: Key): void {
+  if (countOf(ref) < 0) throw corrupt(`extent ${extentKey}`, 'a reference that is dropped is not recorded');
+  const growth = inlineRefSize(ref.type) ?? 0;
+  if (extentItemSize(item) + growth < maxInlineSize(tree)) insertInOrder(item.inlineRefs, ref);
+  else tree.insert(key, encodeKeyedRef(ref));
 }
 
 /** Writes the item with its inline references. */
@@ -146,7 +151,8 @@ function countOf(ref: InlineRef): number {
 
 function withCount(ref: InlineRef, count: number): InlineRef {
   if (ref.type === EXTENT_DATA_REF_KEY || ref.type === SHARED_DATA_REF_KEY) return { ...ref, count };
-  if (count !== 1) throw corrupt(`reference of type ${ref.type}`, `a tree block is referenced ${count} times from one place`);
+  if (count !== 1)
+    throw corrupt(`reference of type ${ref.type}`, `a tree block is referenced ${count} times from one place`);
   return ref;
 }
 

@@ -129,8 +129,11 @@ export class References {
   }
 
   private apply(extent: PendingExtent): void {
-    if (extent.isNew) return this.applyNew(extent);
-    if (extent.changes.size === 0 && extent.flags === 0n) return;
+    if (extent.isNew) this.applyNew(extent);
+    else if (extent.changes.size > 0 || extent.flags !== 0n) this.applyChanges(extent);
+  }
+
+  private applyChanges(extent: PendingExtent): void {
     const record = this.record(extent.bytenr, extent.length, extent.level);
     const { extentTree } = this.host;
     const changes = [...extent.changes.values()].sort((a, b) => b.by - a.by);
@@ -147,7 +150,10 @@ export class References {
 
   private applyNew(extent: PendingExtent): void {
     const isData = extent.level === DATA_EXTENT;
-    if (extent.total === 0) return this.host.extentDiscarded(extent.bytenr, extent.length, isData);
+    if (extent.total === 0) {
+      this.host.extentDiscarded(extent.bytenr, extent.length, isData);
+      return;
+    }
     invariant(extent.total > 0, `extent ${extent.bytenr} has no negative references`);
     const record = this.newRecord(extent);
     insertExtentRecord(this.host.extentTree, record);

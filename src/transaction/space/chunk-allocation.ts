@@ -9,23 +9,23 @@ import { corrupt, FsError, roundDown, roundUp, viewOf } from '../../bytes/index.
 import {
   BLOCK_GROUP_ITEM,
   BLOCK_GROUP_ITEM_KEY,
-  type Chunk,
   CHUNK_ITEM_KEY,
   CHUNK_TREE_OBJECTID,
+  type Chunk,
   chunkSize,
-  decodeDevExtent,
   DEV_EXTENT,
   DEV_EXTENT_KEY,
   DEV_ITEM,
   DEV_ITEM_KEY,
   DEV_ITEMS_OBJECTID,
   DEVICE_RANGE_RESERVED,
+  decodeDevExtent,
+  EXTENT_TREE_OBJECTID,
   encodeBlockGroupItem,
   encodeChunk,
   encodeDevExtent,
   encodeDevItem,
   encodeKey,
-  EXTENT_TREE_OBJECTID,
   FIRST_CHUNK_TREE_OBJECTID,
   KEY,
   Key,
@@ -108,7 +108,8 @@ export function unallocatedBytes(host: ChunkHost): number {
 
 function flagsFor(host: ChunkHost, type: SpaceType): bigint {
   const group = host.space.groupsOf(type).at(-1);
-  if (group === undefined) throw new FsError('EOPNOTSUPP', `the volume has no block group for ${type} whose profile a new one could take`);
+  if (group === undefined)
+    throw new FsError('EOPNOTSUPP', `the volume has no block group for ${type} whose profile a new one could take`);
   return group.flags;
 }
 
@@ -201,7 +202,8 @@ function appendSystemChunk(host: ChunkHost, logical: number, chunk: Chunk): void
   const { superblock } = host.volume;
   const old = superblock.sysChunkArray;
   const array = new Uint8Array(old.length + KEY.SIZE + chunkSize(chunk.stripes.length));
-  if (array.length > SYS_CHUNK_ARRAY_SIZE) throw new FsError('EFBIG', 'the superblock has no room for another system chunk');
+  if (array.length > SYS_CHUNK_ARRAY_SIZE)
+    throw new FsError('EFBIG', 'the superblock has no room for another system chunk');
   array.set(old);
   encodeKey(viewOf(array), old.length, new Key(FIRST_CHUNK_TREE_OBJECTID, CHUNK_ITEM_KEY, logical));
   encodeChunk(viewOf(array), old.length + KEY.SIZE, chunk);

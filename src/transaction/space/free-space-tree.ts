@@ -71,7 +71,11 @@ export class FreeSpaceTree {
 
   /** Records that [start, start + length) of `group` became free. */
   add(group: BlockGroup, start: number, length: number): void {
-    if (this.usesBitmaps(group)) return this.changeBits(group, start, length, true);
+    if (this.usesBitmaps(group)) this.changeBits(group, start, length, true);
+    else this.addRun(group, start, length);
+  }
+
+  private addRun(group: BlockGroup, start: number, length: number): void {
     let newStart = start;
     let newEnd = start + length;
     const before = this.runBefore(group, start);
@@ -91,7 +95,11 @@ export class FreeSpaceTree {
 
   /** Records that [start, start + length) of `group` was allocated. */
   remove(group: BlockGroup, start: number, length: number): void {
-    if (this.usesBitmaps(group)) return this.changeBits(group, start, length, false);
+    if (this.usesBitmaps(group)) this.changeBits(group, start, length, false);
+    else this.removeRun(group, start, length);
+  }
+
+  private removeRun(group: BlockGroup, start: number, length: number): void {
     const end = start + length;
     const run = this.runBefore(group, start + 1);
     if (run === undefined || run.start > start || run.end < end) throw this.wrong(group, start, 'is not free');

@@ -6,7 +6,16 @@
  * the superblock lies there). The free-space tree knows only one: free.
  */
 import { corrupt, FsError, roundDown } from '../../bytes/index.js';
-import { BLOCK_GROUP_ITEM_KEY, decodeBlockGroupItem, encodeBlockGroupItem, EXTENT_ITEM_KEY, Key, METADATA_ITEM_KEY, STRIPE_LEN, superMirrorOffsets } from '../../format/index.js';
+import {
+  BLOCK_GROUP_ITEM_KEY,
+  decodeBlockGroupItem,
+  EXTENT_ITEM_KEY,
+  encodeBlockGroupItem,
+  Key,
+  METADATA_ITEM_KEY,
+  STRIPE_LEN,
+  superMirrorOffsets,
+} from '../../format/index.js';
 import type { Tree } from '../../tree/index.js';
 import type { ChunkMapping, Volume } from '../../volume/index.js';
 import { BlockGroup, type SpaceType } from './block-group.js';
@@ -179,7 +188,11 @@ export class Space {
       group.changed = false;
       const place = this.trees.blockGroupTree.change(new Key(group.start, BLOCK_GROUP_ITEM_KEY, group.length));
       if (place === undefined) throw corrupt(`block group ${group.start}`, 'its item is gone');
-      encodeBlockGroupItem(place.view, place.at, { used: group.used, chunkObjectid: group.chunkObjectid, flags: group.flags });
+      encodeBlockGroupItem(place.view, place.at, {
+        used: group.used,
+        chunkObjectid: group.chunkObjectid,
+        flags: group.flags,
+      });
     }
   }
 
@@ -239,7 +252,8 @@ export class Space {
       if (type !== EXTENT_ITEM_KEY && type !== METADATA_ITEM_KEY) continue;
       const start = cursor.keyObjectid;
       const end = start + (type === EXTENT_ITEM_KEY ? cursor.keyOffset : this.volume.nodesize);
-      if (start < covered || end > group.end) throw corrupt(cursor.describe(), 'overlaps another extent or leaves its block group');
+      if (start < covered || end > group.end)
+        throw corrupt(cursor.describe(), 'overlaps another extent or leaves its block group');
       free.add(covered, start - covered);
       covered = end;
     }

@@ -23,25 +23,28 @@ const range = fc
 
 test('adding and removing ranges keeps the runs of a bit map', () => {
   fc.assert(
-    fc.property(fc.array(fc.tuple(fc.constantFrom('add', 'remove', 'removeAny'), range), { maxLength: 80 }), (steps) => {
-      const bits = new Array<boolean>(SECTORS).fill(false);
-      const free = new FreeRuns();
-      for (const [kind, { start, length }] of steps) {
-        const part = bits.slice(start, start + length);
-        if (kind === 'add' && part.every((bit) => !bit)) {
-          free.add(start, length);
-          bits.fill(true, start, start + length);
-        } else if (kind === 'remove' && part.every((bit) => bit)) {
-          free.remove(start, length);
-          bits.fill(false, start, start + length);
-        } else if (kind === 'removeAny') {
-          free.removeAnyOf(start, length);
-          bits.fill(false, start, start + length);
+    fc.property(
+      fc.array(fc.tuple(fc.constantFrom('add', 'remove', 'removeAny'), range), { maxLength: 80 }),
+      (steps) => {
+        const bits = new Array<boolean>(SECTORS).fill(false);
+        const free = new FreeRuns();
+        for (const [kind, { start, length }] of steps) {
+          const part = bits.slice(start, start + length);
+          if (kind === 'add' && part.every((bit) => !bit)) {
+            free.add(start, length);
+            bits.fill(true, start, start + length);
+          } else if (kind === 'remove' && part.every((bit) => bit)) {
+            free.remove(start, length);
+            bits.fill(false, start, start + length);
+          } else if (kind === 'removeAny') {
+            free.removeAnyOf(start, length);
+            bits.fill(false, start, start + length);
+          }
         }
-      }
-      assert.deepEqual([...free], runsOf(bits));
-      assert.equal(free.total, bits.filter(Boolean).length);
-    }),
+        assert.deepEqual([...free], runsOf(bits));
+        assert.equal(free.total, bits.filter(Boolean).length);
+      },
+    ),
     { numRuns: 500 },
   );
 });
@@ -64,7 +67,10 @@ test('a fit is found wherever there is one', () => {
       const found = free.findFit(length, alignment, from);
       if (fits.length === 0) assert.equal(found, undefined);
       else assert.ok(found !== undefined && fits.includes(found));
-      assert.equal(free.longest()?.length, runsOf(bits).reduce((most, run) => Math.max(most, run.length), 0) || undefined);
+      assert.equal(
+        free.longest()?.length,
+        runsOf(bits).reduce((most, run) => Math.max(most, run.length), 0) || undefined,
+      );
     }),
     { numRuns: 500 },
   );
