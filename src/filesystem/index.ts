@@ -1,9 +1,22 @@
 export type { AttributeChanges, Attributes } from './attributes.js';
 export type { Creation } from './create.js';
+export { cloneRange, dedupeRange } from './data/clone.js';
+export type { FileExtentInfo } from './data/extent-map.js';
+export type { FileData } from './data/file-data.js';
 export type { DirectoryEntry } from './directory.js';
 export { Filesystem, type FilesystemOptions, type RenameMode } from './filesystem.js';
 export { Inode } from './inode.js';
 export type { ContextLayout } from './layout.js';
 export * from './mode.js';
 export { Subvolume } from './subvolume.js';
+export { subvolumePath } from './subvolume-path.js';
+export {
+  createSnapshot,
+  createSubvolume,
+  deleteSubvolume,
+  listSubvolumes,
+  type SubvolumeInfo,
+  setDefaultSubvolume,
+  setSubvolumeReadOnly,
+} from './subvolumes.js';
 export type { XattrMode } from './xattrs.js';

@@ -1,0 +1,14 @@
+/**
+ * Butterlock: btrfs volumes with fscrypt encryption, in user space.
+ *
+ * Make or open a volume with {@link createVolume} or {@link openVolume}; work with its `fs`, which
+ * has the calls of `node:fs`; close it.
+ *
+ * @module butterlock
+ */
+export { type Clock, type ErrorCode, FsError, isFsError, type RandomSource, type Timespec } from './bytes/index.js';
+export * from './device/index.js';
+export type { ContextLayout, FileExtentInfo, RenameMode, XattrMode } from './filesystem/index.js';
+export { type KeyStatus, modeByName, modeName, namePadding, type Policy } from './fscrypt/index.js';
+export * from './library/index.js';
+export { MIN_VOLUME_SIZE, makeVolume, type NewVolumeOptions, probeFilesystem } from './mkfs/index.js';
