@@ -29,6 +29,12 @@ const lsetxattr = libc.func(
   'int lsetxattr(const uint8_t *path, const char *name, const uint8_t *value, size_t size, int flags)',
 );
 const fallocateCall = libc.func('int fallocate(int fd, int mode, int64_t offset, int64_t length)');
+const lremovexattr = libc.func('int lremovexattr(const uint8_t *path, const char *name)');
+const mkfifoCall = libc.func('int mkfifo(const uint8_t *path, unsigned int mode)');
+const renameat2 = libc.func(
+  'int renameat2(int fromFd, const uint8_t *from, int toFd, const uint8_t *to, unsigned int flags)',
+);
+const utimensat = libc.func('int utimensat(int fd, const uint8_t *path, const uint8_t *times, int flags)');
 const ioctl = libc.func('int ioctl(int fd, unsigned long request, uint8_t *argument)');
 const flock = libc.func('int flock(int fd, int operation)');
 
@@ -47,6 +53,30 @@ export function readXattrs(path: Buffer | string): Record<string, string> {
 
 export function setXattr(path: Buffer | string, name: string, value: Uint8Array): void {
   checked(lsetxattr(cString(path), name, value, value.length, 0), 'lsetxattr');
+}
+
+export function removeXattr(path: Buffer | string, name: string): void {
+  checked(lremovexattr(cString(path), name), 'lremovexattr');
+}
+
+export function mkfifo(path: string, mode: number): void {
+  checked(mkfifoCall(cString(path), mode), 'mkfifo');
+}
+
+/** Paths that renameat2 and utimensat take from the working directory. */
+const AT_FDCWD = -100;
+const AT_SYMLINK_NOFOLLOW = 0x100;
+
+/** @param flags - as renameat2(2): 1 noreplace, 2 exchange */
+export function rename(from: string, to: string, flags: number): void {
+  checked(renameat2(AT_FDCWD, cString(from), AT_FDCWD, cString(to), flags), 'renameat2');
+}
+
+/** Sets the time of modification, and of access too, to nanoseconds since 1970; follows no symlink. */
+export function setModificationTime(path: string, mtimeNs: bigint): void {
+  const seconds = mtimeNs / 1_000_000_000n;
+  const times = new BigInt64Array([seconds, mtimeNs % 1_000_000_000n, seconds, mtimeNs % 1_000_000_000n]);
+  checked(utimensat(AT_FDCWD, cString(path), new Uint8Array(times.buffer), AT_SYMLINK_NOFOLLOW), 'utimensat');
 }
 
 /** Modes of {@link fallocate}, as linux/falloc.h has them. */

@@ -1,6 +1,6 @@
 /** What a linter does not look at: sizes of files, their names, and things left behind in them. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { test } from 'node:test';
 
@@ -19,7 +19,7 @@ interface Source {
 }
 
 function sourcesIn(...folders: string[]): Source[] {
-  return folders.flatMap((folder) =>
+  return folders.filter(existsSync).flatMap((folder) =>
     readdirSync(folder, { recursive: true, encoding: 'utf8' })
       .filter((path) => /\.(ts|js|cjs)$/.test(path))
       .map((path) => `${folder}/${path}`)
