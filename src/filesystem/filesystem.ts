@@ -73,6 +73,7 @@ export class Filesystem {
     const subvolume = this.subvolumes.get(id);
     if (subvolume === undefined) return;
     for (const inode of [...subvolume.cachedInodes()]) {
+      inode.loadedData?.dropDirty(0, Number.POSITIVE_INFINITY);
       this.dirtyInodes.delete(inode);
       subvolume.forget(inode);
     }
@@ -96,7 +97,7 @@ export class Filesystem {
   /** The inode itself, or the one in its stead if it has left the cache since. @throws FsError ENOENT */
   current(inode: Inode): Inode {
     if (inode.isDetached) return this.inode(inode.subvolume.id, inode.ino);
-    inode.subvolume.use(inode);
+    inode.isRecent = true;
     return inode;
   }
 
@@ -359,6 +360,7 @@ export class Filesystem {
   }
 
   private forgetAll(): void {
+    this.dirtyBytes = 0;
     for (const id of [...this.subvolumes.keys()]) this.forgetSubvolume(id);
   }
 }

@@ -22,6 +22,8 @@ export class Inode {
   openCount = 0;
   /** Changed outside a step of changes, by writing data: the next commit writes it. */
   isDirty = false;
+  /** Used since the cache last looked for inodes to drop. */
+  isRecent = true;
   /** Dropped from the cache: a later use must ask for the inode anew. */
   isDetached = false;
   /** Set once its last item is gone from the tree. */

@@ -14,11 +14,12 @@ import { Inode } from './inode.js';
 
 /** Clean inodes kept in memory: enough for every directory on the way of a deep walk. */
 const MAX_CLEAN_INODES = 2048;
+const LOOKED_AT_ONCE = 16;
 
 export class Subvolume {
   readonly filesystem: Filesystem;
   readonly tree: SubvolumeTree;
-  /** In order of use, the one unused longest first. Dirty and open ones stay whatever their number. */
+  /** The longest unused first, more or less. Dirty and open ones stay whatever their number. */
   private readonly inodes = new Map<number, Inode>();
   private nextIno: number | undefined;
 
@@ -39,17 +40,12 @@ export class Subvolume {
   inode(ino: number): Inode {
     const cached = this.inodes.get(ino);
     if (cached !== undefined) {
-      this.use(cached);
+      cached.isRecent = true;
       return cached;
     }
     const cursor = this.tree.get(new Key(ino, INODE_ITEM_KEY, 0));
     if (cursor === undefined) throw new FsError('ENOENT', `subvolume ${this.id} has no inode ${ino}`);
     return this.keep(new Inode(this, ino, decodeInodeItem(cursor.view, cursor.at)));
-  }
-
-  /** Notes a use, so that the inode stays in memory for the operation under way. */
-  use(inode: Inode): void {
-    if (this.inodes.delete(inode.ino)) this.inodes.set(inode.ino, inode);
   }
 
   /** Takes a new inode, whose item the caller has inserted. */
@@ -90,13 +86,15 @@ export class Subvolume {
     return inode;
   }
 
-  /** Drops clean inodes until few are left over; what is dirty or open moves to the young end. */
+  /** Drops clean inodes not used since they were last looked at; others move to the young end. */
   private dropOldest(): void {
     let looked = 0;
     for (const inode of this.inodes.values()) {
-      if (this.inodes.size <= MAX_CLEAN_INODES || looked++ >= 16) return;
+      if (this.inodes.size <= MAX_CLEAN_INODES || looked++ >= LOOKED_AT_ONCE) return;
       this.inodes.delete(inode.ino);
-      if (inode.isDirty || inode.openCount > 0) this.inodes.set(inode.ino, inode);
+      const isKept = inode.isRecent || inode.isDirty || inode.openCount > 0;
+      inode.isRecent = false;
+      if (isKept) this.inodes.set(inode.ino, inode);
       else inode.isDetached = true;
     }
   }
