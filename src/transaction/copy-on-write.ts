@@ -110,7 +110,9 @@ function moveReferences(host: CopyHost, tree: Tree, block: TreeBlock, copy: Tree
 
 function dropOwnReference(host: CopyHost, tree: Tree, block: TreeBlock): void {
   host.references.changeBlock(block.bytenr, block.level, { type: TREE_BLOCK_REF_KEY, root: tree.id }, -1);
-  if (block.dirty) host.blocks.dropDirty(block);
+  if (!block.dirty) return;
+  host.blocks.dropDirty(block);
+  host.references.discardIfUnused(block.bytenr);
 }
 
 /** Root blocks never are: a snapshot gets its own copy. */

@@ -69,6 +69,8 @@ export class Transaction implements BlockStore {
   /** The superblock says something new that no tree shows, such as a feature bit or the label. */
   superblockChanged = false;
   private reservedData = 0;
+  /** Data whose extents went, and whose checksums go when the batch is applied. */
+  private uncheckedData: { start: number; end: number }[] = [];
   private committing = false;
 
   /** Opens the trees of a volume. @throws FsError EUCLEAN, EIO if they cannot be read */
@@ -180,17 +182,27 @@ export class Transaction implements BlockStore {
   }
 
   extentFreed(bytenr: number, length: number, isData: boolean): void {
-    if (isData) this.checksums.remove(bytenr, length);
+    if (isData) this.forgetChecksums(bytenr, length);
     this.space.extentFreed(bytenr, length);
   }
 
   extentDiscarded(bytenr: number, length: number, isData: boolean): void {
-    if (isData) this.checksums.remove(bytenr, length);
+    if (isData) this.forgetChecksums(bytenr, length);
     this.space.release(bytenr, length);
   }
 
   batchApplied(): void {
+    const ranges = this.uncheckedData;
+    this.uncheckedData = [];
+    for (const { start, end } of ranges) this.checksums.remove(start, end - start);
     this.space.writeFreeSpace();
+  }
+
+  /** A batch goes up in address, so neighbours that are freed together cost one change of the checksum tree. */
+  private forgetChecksums(start: number, length: number): void {
+    const last = this.uncheckedData.at(-1);
+    if (last?.end === start) last.end += length;
+    else this.uncheckedData.push({ start, end: start + length });
   }
 
   // --- reservations ---
@@ -236,6 +248,11 @@ export class Transaction implements BlockStore {
   /** Bytes promised by {@link reserveData} and not yet allocated. */
   get reservedDataBytes(): number {
     return this.reservedData;
+  }
+
+  /** Bytes of metadata space kept for operations that free space. */
+  get globalReserveBytes(): number {
+    return globalReserve(this.reservationView());
   }
 
   /** Bytes of the device in no chunk. */

@@ -99,6 +99,14 @@ export class References {
     return { refs: item.refs + (pending?.total ?? 0), flags: item.flags | (pending?.flags ?? 0n) };
   }
 
+  /** Gives up an extent at once that was allocated since the last batch and has no reference left. */
+  discardIfUnused(bytenr: number): void {
+    const extent = this.pending.get(bytenr);
+    if (!extent?.isNew || extent.total !== 0) return;
+    this.pending.delete(bytenr);
+    this.host.extentDiscarded(bytenr, extent.length, extent.level === DATA_EXTENT);
+  }
+
   /** Every reference of a data extent that is already in the extent tree. */
   dataReferences(bytenr: number, length: number): InlineRef[] {
     const record = findExtentRecord(this.host.extentTree, bytenr, length, DATA_EXTENT);
