@@ -47,6 +47,7 @@ export class Filesystem {
     this.transaction = transaction;
     this.keyring = options.keyring;
     transaction.prepareCommit = () => this.writeBack();
+    transaction.countDirtyInodes = () => this.dirtyInodes.size;
   }
 
   /** Opens the filesystem; a writable one first finishes what was being deleted when it was last closed. */

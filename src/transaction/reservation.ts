@@ -14,6 +14,8 @@ import { RootedTree } from './rooted-tree.js';
 const BLOCKS_PER_ITEM = 4;
 /** Bytes a pending reference adds to the extent tree and the free-space tree together, at most. */
 const BYTES_PER_REFERENCE = 160;
+/** Bytes that writing back one dirty inode adds to its tree, its new extent included, at most. */
+const BYTES_PER_DIRTY_INODE = 640;
 /** Blocks every commit copies: paths of the root, extent, free-space, device and checksum trees. */
 const BLOCKS_PER_COMMIT = 24;
 const SMALLEST_RESERVE_BLOCKS = 32;
@@ -25,6 +27,10 @@ export interface ReservationView {
   /** Trees that a commit changes in places which the pending references choose. */
   readonly accountingTrees: readonly Tree[];
   readonly metadataTotal: number;
+  /** Inodes in memory whose items, or data, the commit writes back. */
+  readonly dirtyInodes: number;
+  /** Bytes of the subvolume trees those may be in. */
+  readonly subvolumeBytes: number;
 }
 
 /** Bytes the commit of everything pending may need at worst. */
@@ -33,7 +39,13 @@ export function commitNeed(view: ReservationView): number {
   const existing = accountingBytes(view);
   const copies = Math.min(existing, pendingReferences * 2 * nodesize);
   const growth = Math.ceil((pendingReferences * BYTES_PER_REFERENCE * 2) / nodesize) * nodesize;
-  return copies + growth + BLOCKS_PER_COMMIT * nodesize;
+  return copies + growth + writeBackNeed(view) + BLOCKS_PER_COMMIT * nodesize;
+}
+
+/** Bytes that writing back what the filesystem holds in memory may need at worst. */
+function writeBackNeed({ nodesize, dirtyInodes, subvolumeBytes }: ReservationView): number {
+  const copies = Math.min(subvolumeBytes, dirtyInodes * 2 * nodesize);
+  return copies + Math.ceil((dirtyInodes * BYTES_PER_DIRTY_INODE * 2) / nodesize) * nodesize;
 }
 
 /** Bytes an operation that touches `items` items may need at worst. */

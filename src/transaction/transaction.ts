@@ -66,6 +66,8 @@ export class Transaction implements BlockStore {
   transid: number;
   /** Writes back what the filesystem holds in memory; called before a commit's first step. */
   prepareCommit: () => void = () => undefined;
+  /** How many inodes {@link prepareCommit} would write back. */
+  countDirtyInodes: () => number = () => 0;
   /** The superblock says something new that no tree shows, such as a feature bit or the label. */
   superblockChanged = false;
   private reservedData = 0;
@@ -370,6 +372,8 @@ export class Transaction implements BlockStore {
       pendingReferences: this.references.pendingCount,
       accountingTrees: [extentTree, checksumTree, freeSpaceTree, blockGroupTree].filter((tree) => tree !== undefined),
       metadataTotal: this.space.total('metadata'),
+      dirtyInodes: this.countDirtyInodes(),
+      subvolumeBytes: this.trees.subvolumeBytes,
     };
   }
 

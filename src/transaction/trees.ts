@@ -76,6 +76,13 @@ export class Trees {
     return this.subvolumes.values();
   }
 
+  /** Bytes of tree blocks of the subvolumes in use. */
+  get subvolumeBytes(): number {
+    let sum = 0;
+    for (const tree of this.subvolumes.values()) sum += tree.rootItem.bytesUsed;
+    return sum;
+  }
+
   /** Trees whose root items have to be written. */
   changed(): RootedTree[] {
     const all = [
