@@ -1,7 +1,7 @@
 /**
  * Which of the two places a volume keeps extents' contexts in.
  *
- * The superblock's compat bits say it (docs/FORMAT.md, "Layout marker"): neither the kernel nor
+ * The superblock's compat bits say it (docs/FORMAT.md, "Compatible features"): neither the kernel nor
  * `btrfs check` looks at those. Volumes that a kernel made lack the bits; there the first encrypted
  * file tells, and the bits are added with the first encrypted inode we make.
  */
