@@ -47,7 +47,8 @@ export function checkedAcl(bytes: Uint8Array): Acl | undefined {
   if (acl.length === 0) return undefined;
   const count = (tag: number): number => acl.filter((entry) => entry.tag === tag).length;
   const needsMask = count(USER) + count(GROUP) > 0;
-  const isValid = REQUIRED_TAGS.every((tag) => count(tag) === 1) && count(MASK) <= 1 && (!needsMask || count(MASK) === 1);
+  const isValid =
+    REQUIRED_TAGS.every((tag) => count(tag) === 1) && count(MASK) <= 1 && (!needsMask || count(MASK) === 1);
   if (!isValid) throw new FsError('EINVAL', 'the access control list lacks an entry or has one twice');
   return acl;
 }

@@ -18,7 +18,17 @@ import { type InheritedXattrs, inheritedXattrs } from './acl.js';
 import { addEntry, addName, checkRoomForEntry, nextSequence } from './entries.js';
 import type { Inode } from './inode.js';
 import { assertChangeable } from './lookup.js';
-import { canBeEncrypted, fileTypeOf, isDevice, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, toDiskDevice } from './mode.js';
+import {
+  canBeEncrypted,
+  fileTypeOf,
+  isDevice,
+  S_IFDIR,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+  S_ISGID,
+  toDiskDevice,
+} from './mode.js';
 import { checkNewName, findShown, storedName } from './names.js';
 import { insertTarget, storedTarget } from './symlink.js';
 import { writeXattr } from './xattr-items.js';
@@ -73,7 +83,8 @@ export function nameForCreation(directory: Inode, name: Uint8Array): Uint8Array 
   if (!directory.isDirectory) throw new FsError('ENOTDIR', `${directory.describe()} is no directory`);
   checkNewName(name);
   assertAlive(directory);
-  if (findShown(directory, name) !== undefined) throw new FsError('EEXIST', `${directory.describe()} has such an entry`);
+  if (findShown(directory, name) !== undefined)
+    throw new FsError('EEXIST', `${directory.describe()} has such an entry`);
   assertChangeable(directory);
   const stored = storedName(directory, name);
   checkRoomForEntry(directory, stored);
@@ -111,7 +122,8 @@ function inheritedFlags(directory: Inode, mode: number): bigint {
 export function inheritedContext(directory: Inode, mode: number): InodeContext | undefined {
   if (!directory.encrypted || !canBeEncrypted(mode)) return undefined;
   const { policy, filesystem } = directory;
-  if (policy === undefined) throw new FsError('ENOKEY', `${directory.describe()} has no encryption policy that can be read`);
+  if (policy === undefined)
+    throw new FsError('ENOKEY', `${directory.describe()} has no encryption policy that can be read`);
   if (filesystem.layout === 'trailing' && (mode & S_IFMT) === S_IFREG) return undefined;
   return newInodeContext(policy, filesystem.transaction.random);
 }

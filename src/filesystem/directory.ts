@@ -1,7 +1,7 @@
 /** Listing a directory. */
 import { corrupt, FsError } from '../bytes/index.js';
 import { DIR_INDEX_KEY, type DirItem, decodeDirItems, FT_ENCRYPTED, INODE_ITEM_KEY, Key } from '../format/index.js';
-import { isSubvolumeEntry } from './entries.js';
+import { highestSequence, isSubvolumeEntry } from './entries.js';
 import type { Inode } from './inode.js';
 import { isPlaceholder } from './lookup.js';
 import { namesCipher, shownName } from './names.js';
@@ -30,8 +30,10 @@ export function readDirectory(directory: Inode, from: number): Iterable<Director
   return isPlaceholder(directory) ? [] : entriesFrom(directory, from);
 }
 
+/** Ends at what was there at the beginning, or renaming each entry as it comes would never end. */
 function* entriesFrom(directory: Inode, from: number): Generator<DirectoryEntry> {
-  for (let batch = readBatch(directory, from); batch.length > 0; batch = readBatch(directory, from)) {
+  const last = highestSequence(directory);
+  for (let batch = readBatch(directory, from, last); batch.length > 0; batch = readBatch(directory, from, last)) {
     const cipher = directory.encrypted ? namesCipher(directory) : undefined;
     const shown = batch.map(({ item, offset }) => toEntry(item, offset, shownName(directory, cipher, item.name)));
     yield* shown;
@@ -39,10 +41,11 @@ function* entriesFrom(directory: Inode, from: number): Generator<DirectoryEntry>
   }
 }
 
-function readBatch(directory: Inode, from: number): { item: DirItem; offset: number }[] {
+function readBatch(directory: Inode, from: number, last: number): { item: DirItem; offset: number }[] {
   const batch: { item: DirItem; offset: number }[] = [];
   const cursor = directory.subvolume.tree.seek(new Key(directory.ino, DIR_INDEX_KEY, from));
   for (; batch.length < BATCH && cursor.isItemOf(directory.ino, DIR_INDEX_KEY); cursor.next()) {
+    if (cursor.keyOffset > last) break;
     const [item] = decodeDirItems(cursor.view, cursor.at, cursor.size);
     if (item === undefined) throw corrupt(cursor.describe(), 'an entry without a name');
     batch.push({ item, offset: cursor.keyOffset });

@@ -84,15 +84,21 @@ export function isEmptyDirectory(directory: Inode): boolean {
   return !cursor.isItemOf(directory.ino, DIR_INDEX_KEY);
 }
 
-/** A sequence number above every one in use. */
-export function nextSequence(directory: Inode): number {
+/** The highest sequence number in use; 1 in an empty directory. */
+export function highestSequence(directory: Inode): number {
   if (directory.lastSequence === undefined) {
     const cursor = directory.subvolume.tree.seekAtOrBefore(new Key(directory.ino, DIR_INDEX_KEY, MAX_OFFSET));
-    const isOwn = cursor.isItemOf(directory.ino, DIR_INDEX_KEY);
-    directory.lastSequence = isOwn ? Math.max(cursor.keyOffset, FIRST_SEQUENCE - 1) : FIRST_SEQUENCE - 1;
+    const highest = cursor.isItemOf(directory.ino, DIR_INDEX_KEY) ? cursor.keyOffset : 0;
+    directory.lastSequence = Math.max(highest, FIRST_SEQUENCE - 1);
   }
-  directory.lastSequence += 1;
   return directory.lastSequence;
+}
+
+/** Takes a sequence number above every one in use. */
+export function nextSequence(directory: Inode): number {
+  const sequence = highestSequence(directory) + 1;
+  directory.lastSequence = sequence;
+  return sequence;
 }
 
 /** @throws FsError EOVERFLOW if too many names of the directory share this one's hash */
@@ -201,7 +207,10 @@ export function removeName(inode: Inode, { parent, name }: Pick<InodeName, 'pare
   const cursor = tree.get(key);
   const refs = cursor === undefined ? [] : decodeInodeRefs(cursor.view, cursor.at, cursor.size);
   const rest = refs.filter((ref) => !equalBytes(ref.name, name));
-  if (rest.length < refs.length) return setOrRemove(tree, key, rest.map(encodeInodeRef));
+  if (rest.length < refs.length) {
+    setOrRemove(tree, key, rest.map(encodeInodeRef));
+    return;
+  }
   const extendedKey = new Key(inode.ino, INODE_EXTREF_KEY, extrefHash(parent, name));
   const extended = tree.get(extendedKey);
   invariant(extended !== undefined, `${inode.describe()} refers to the name being removed`);

@@ -5,7 +5,14 @@
  * contents are the business of `data/`.
  */
 import { invariant, type Timespec } from '../bytes/index.js';
-import { encodeInodeItem, FSCRYPT_INODE_CTX_KEY, INODE_ENCRYPT, INODE_ITEM_KEY, type InodeItem, Key } from '../format/index.js';
+import {
+  encodeInodeItem,
+  FSCRYPT_INODE_CTX_KEY,
+  INODE_ENCRYPT,
+  INODE_ITEM_KEY,
+  type InodeItem,
+  Key,
+} from '../format/index.js';
 import { type InodeContext, type KeyHold, type Keyring, type Policy, parseInodeContext } from '../fscrypt/index.js';
 import { FileData } from './data/file-data.js';
 import type { Filesystem } from './filesystem.js';

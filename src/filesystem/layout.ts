@@ -9,6 +9,7 @@ import { FsError, readU64 } from '../bytes/index.js';
 import {
   COMPAT_CONTEXT_IN_ITEM,
   COMPAT_CONTEXT_TRAILING,
+  EXTENT_DATA_KEY,
   FIRST_FREE_OBJECTID,
   FS_TREE_OBJECTID,
   FSCRYPT_INODE_CTX_KEY,
@@ -19,7 +20,6 @@ import {
   Key,
   ROOT_ITEM_KEY,
   TRAILING_EXTENT_SIZE,
-  EXTENT_DATA_KEY,
 } from '../format/index.js';
 import type { Cursor, Tree } from '../tree/index.js';
 import type { Filesystem } from './filesystem.js';

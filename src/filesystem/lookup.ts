@@ -88,12 +88,16 @@ function childInode(directory: Inode, { location, name }: StoredEntry): Inode {
   const cached = subvolume.cachedInode(ino);
   if (cached?.checkedParent === directory.ino) return subvolume.inode(ino);
   const cursor = subvolume.tree.get(new Key(ino, INODE_ITEM_KEY, 0));
-  if (cursor === undefined) throw corrupt(directory.describe(), `entry ${describeName(name)} names the missing inode ${ino}`);
+  if (cursor === undefined)
+    throw corrupt(directory.describe(), `entry ${describeName(name)} names the missing inode ${ino}`);
   const inode = subvolume.inode(ino);
   if (inode.isDirectory) {
     const ref = subvolume.tree.seek(new Key(ino, INODE_REF_KEY, 0));
     if (!ref.isItemOf(ino, INODE_REF_KEY) || ref.keyOffset !== directory.ino) {
-      throw corrupt(inode.describe(), `a directory with an entry in directory ${directory.ino}, which it does not name as its parent`);
+      throw corrupt(
+        inode.describe(),
+        `a directory with an entry in directory ${directory.ino}, which it does not name as its parent`,
+      );
     }
   }
   inode.checkedParent = directory.ino;
@@ -147,7 +151,8 @@ export function defaultSubvolumeId({ transaction }: Filesystem): number | undefi
   if (cursor === undefined) return undefined;
   const entry = decodeDirItems(cursor.view, cursor.at, cursor.size).find((item) => equalBytes(item.name, name));
   if (entry === undefined) return undefined;
-  if (entry.location.type !== ROOT_ITEM_KEY) throw corrupt('the default subvolume', `${entry.location} is no subvolume`);
+  if (entry.location.type !== ROOT_ITEM_KEY)
+    throw corrupt('the default subvolume', `${entry.location} is no subvolume`);
   return entry.location.objectid;
 }
 

@@ -36,7 +36,8 @@ export function isDotDot(name: Uint8Array): boolean {
 /** @throws FsError ENOENT (empty), ENAMETOOLONG, EINVAL (holds `/` or NUL) */
 export function checkName(name: Uint8Array): void {
   if (name.length === 0) throw new FsError('ENOENT', 'a name cannot be empty');
-  if (name.length > NAME_LEN) throw new FsError('ENAMETOOLONG', `a name has at most ${NAME_LEN} bytes, not ${name.length}`);
+  if (name.length > NAME_LEN)
+    throw new FsError('ENAMETOOLONG', `a name has at most ${NAME_LEN} bytes, not ${name.length}`);
   if (name.includes(NUL) || name.includes(SLASH)) throw new FsError('EINVAL', "a name cannot hold '/' or NUL");
 }
 
@@ -89,7 +90,9 @@ export function findShown(directory: Inode, name: Uint8Array): StoredEntry | und
   const cipher = namesCipher(directory);
   if (cipher === undefined) return findNoKeyName(directory, name);
   const exact = findEntry(directory, storedName(directory, name));
-  return exact ?? findNoKeyName(directory, name, (entry) => decryptShowable(directory, cipher, entry.name) === undefined);
+  return (
+    exact ?? findNoKeyName(directory, name, (entry) => decryptShowable(directory, cipher, entry.name) === undefined)
+  );
 }
 
 function findNoKeyName(
@@ -118,7 +121,10 @@ export function shownName(directory: Inode, cipher: FilenamesCipher | undefined,
     return { name: stored, noKey: false };
   }
   if (stored.length < MIN_CIPHER_LENGTH) {
-    throw corrupt(directory.describe(), `an encrypted name has ${stored.length} bytes, at least ${MIN_CIPHER_LENGTH} are needed`);
+    throw corrupt(
+      directory.describe(),
+      `an encrypted name has ${stored.length} bytes, at least ${MIN_CIPHER_LENGTH} are needed`,
+    );
   }
   const name = cipher === undefined ? undefined : decryptShowable(directory, cipher, stored);
   if (name !== undefined) return { name, noKey: false };

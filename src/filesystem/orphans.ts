@@ -42,7 +42,8 @@ export function closeInode(inode: Inode): void {
     deleteInode(inode);
     return;
   }
-  const wasRemoved = inode.hold !== undefined && inode.policy !== undefined && !filesystem.keyring.has(inode.policy.masterKeyIdentifier);
+  const wasRemoved =
+    inode.hold !== undefined && inode.policy !== undefined && !filesystem.keyring.has(inode.policy.masterKeyIdentifier);
   // The hold is the last chance to encrypt what was written to the file.
   if (wasRemoved) inode.loadedData?.flush();
   releaseHold(inode);

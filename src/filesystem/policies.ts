@@ -9,7 +9,14 @@ import {
   INODE_NODATASUM,
   Key,
 } from '../format/index.js';
-import { checkPolicy, encodeInodeContext, newInodeContext, type Policy, parseInodeContext, policiesEqual } from '../fscrypt/index.js';
+import {
+  checkPolicy,
+  encodeInodeContext,
+  newInodeContext,
+  type Policy,
+  parseInodeContext,
+  policiesEqual,
+} from '../fscrypt/index.js';
 import { isEmptyDirectory, namesOf } from './entries.js';
 import type { Inode } from './inode.js';
 import { canBeEncrypted } from './mode.js';

@@ -1,7 +1,14 @@
 /** Removing names, and inodes with their last one. */
 import { corrupt, equalBytes, FsError } from '../bytes/index.js';
 import { DIR_INDEX_KEY, decodeDirItems, FIRST_FREE_OBJECTID, Key } from '../format/index.js';
-import { isEmptyDirectory, isSubvolumeEntry, removeEntry, removeName, type StoredEntry, sequenceOf } from './entries.js';
+import {
+  isEmptyDirectory,
+  isSubvolumeEntry,
+  removeEntry,
+  removeName,
+  type StoredEntry,
+  sequenceOf,
+} from './entries.js';
 import type { Inode } from './inode.js';
 import { assertChangeable, findChild, inodeOf, isPlaceholder } from './lookup.js';
 import { isDot, isDotDot } from './names.js';
@@ -50,9 +57,9 @@ export function removeDirectory(directory: Inode, name: Uint8Array): void {
   const { inode } = named;
   assertChangeable(directory);
   if (!inode.isDirectory) throw new FsError('ENOTDIR', `${inode.describe()} is no directory`);
-  if (isPlaceholder(inode)) return removePlaceholder(named);
   assertEmpty(inode);
-  if (inode.ino === FIRST_FREE_OBJECTID) deleteSubvolume(directory, name);
+  if (isPlaceholder(inode)) removePlaceholder(named);
+  else if (inode.ino === FIRST_FREE_OBJECTID) deleteSubvolume(directory, name);
   else removeNamed(named);
 }
 
@@ -99,4 +106,3 @@ function searchSequence(directory: Inode, { name, location }: StoredEntry): numb
   }
   throw corrupt(directory.describe(), `the entry of subvolume ${location.objectid} has no index`);
 }
-

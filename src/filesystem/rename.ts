@@ -64,7 +64,8 @@ export function exchangeNames(from: Inode, oldName: Uint8Array, to: Inode, newNa
   if (one.inode === other.inode) return;
   assertNotAbove(one.inode, to, 'EINVAL');
   assertNotAbove(other.inode, from, 'EINVAL');
-  if (from.subvolume !== to.subvolume && isSubvolumeEntry(one.entry) !== isSubvolumeEntry(other.entry)) throw acrossSubvolumes();
+  if (from.subvolume !== to.subvolume && isSubvolumeEntry(one.entry) !== isSubvolumeEntry(other.entry))
+    throw acrossSubvolumes();
   assertMovable(one, to);
   assertMovable(other, from);
   checkRoomFor(one, to, other.entry.name);
@@ -112,7 +113,10 @@ function assertKeepsPolicy(inode: Inode, to: Inode): void {
   if (to.encrypted || !inode.isRegular || !inode.encrypted || inode.context !== undefined) return;
   inode.loadedData?.flush();
   if (policyOfExtents(inode) === undefined) {
-    throw new FsError('EXDEV', `${inode.describe()} holds no data yet, and would lose its encryption policy outside its directory`);
+    throw new FsError(
+      'EXDEV',
+      `${inode.describe()} holds no data yet, and would lose its encryption policy outside its directory`,
+    );
   }
 }
 
@@ -136,7 +140,8 @@ function acrossSubvolumes(): FsError {
 /** Removes a name with what refers back to it; the inode goes on to another name in the same step. */
 function detach({ directory, entry, inode, sequence }: NamedInode): void {
   removeEntry(directory, entry.name, sequence);
-  if (isSubvolumeEntry(entry)) removeRootRef(directory.filesystem.transaction.rootTree, directory.subvolume.id, inode.subvolume.id);
+  if (isSubvolumeEntry(entry))
+    removeRootRef(directory.filesystem.transaction.rootTree, directory.subvolume.id, inode.subvolume.id);
   else removeName(inode, { parent: directory.ino, name: entry.name });
 }
 

@@ -4,7 +4,15 @@
  * The same bytes stand under (parent tree, ROOT_REF, subvolume) and (subvolume, ROOT_BACKREF,
  * parent tree). A snapshot keeps the entries of nested subvolumes but gets no references for them.
  */
-import { decodeRootRef, encodeRootRef, FS_TREE_OBJECTID, Key, ROOT_BACKREF_KEY, ROOT_REF_KEY, type RootRef } from '../format/index.js';
+import {
+  decodeRootRef,
+  encodeRootRef,
+  FS_TREE_OBJECTID,
+  Key,
+  ROOT_BACKREF_KEY,
+  ROOT_REF_KEY,
+  type RootRef,
+} from '../format/index.js';
 import type { Tree } from '../tree/index.js';
 
 /** How deep subvolumes may be nested: far beyond what path lengths allow. */

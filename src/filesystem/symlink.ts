@@ -13,7 +13,14 @@ import {
   FILE_EXTENT_INLINE,
   Key,
 } from '../format/index.js';
-import { decryptTarget, encryptTarget, type InodeContext, MAX_CIPHER_TARGET, namePadding, noKeyTarget } from '../fscrypt/index.js';
+import {
+  decryptTarget,
+  encryptTarget,
+  type InodeContext,
+  MAX_CIPHER_TARGET,
+  namePadding,
+  noKeyTarget,
+} from '../fscrypt/index.js';
 import { maxItemSize } from './entries.js';
 import type { Filesystem } from './filesystem.js';
 import type { Inode } from './inode.js';
@@ -35,11 +42,17 @@ export function storedTarget(directory: Inode, context: InodeContext | undefined
   const room = maxInlineBytes(directory.filesystem);
   if (context === undefined) {
     const longest = Math.min(LONGEST_TARGET, room);
-    if (target.length > longest) throw new FsError('ENAMETOOLONG', `a target has at most ${longest} bytes here, not ${target.length}`);
+    if (target.length > longest)
+      throw new FsError('ENAMETOOLONG', `a target has at most ${longest} bytes here, not ${target.length}`);
     return target;
   }
   const longest = Math.min(MAX_CIPHER_TARGET, room - CIPHER_LENGTH_FIELD);
-  return encryptTarget(directory.filesystem.keyring.filenamesCipher(context), namePadding(context.policy), target, longest);
+  return encryptTarget(
+    directory.filesystem.keyring.filenamesCipher(context),
+    namePadding(context.policy),
+    target,
+    longest,
+  );
 }
 
 export function insertTarget(inode: Inode, stored: Uint8Array): void {
@@ -75,7 +88,8 @@ function readStored(inode: Inode): Uint8Array {
   const cursor = inode.subvolume.tree.get(new Key(inode.ino, EXTENT_DATA_KEY, 0));
   if (cursor === undefined) throw corrupt(inode.describe(), 'a symlink without a target');
   const { type, compression } = decodeFileExtent(cursor.view, cursor.at, cursor.size);
-  if (type !== FILE_EXTENT_INLINE || compression !== COMPRESS_NONE) throw corrupt(inode.describe(), 'the target of a symlink is not inline');
+  if (type !== FILE_EXTENT_INLINE || compression !== COMPRESS_NONE)
+    throw corrupt(inode.describe(), 'the target of a symlink is not inline');
   return cursor.bytes().subarray(FILE_EXTENT.inlineData);
 }
 

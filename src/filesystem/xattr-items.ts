@@ -4,7 +4,15 @@
  * Key (inode, XATTR_ITEM, nameHash); attributes of one inode with equal hashes share an item.
  */
 import { equalBytes, FsError } from '../bytes/index.js';
-import { type DirItem, decodeDirItems, encodeDirItem, FT_XATTR, Key, nameHash, XATTR_ITEM_KEY } from '../format/index.js';
+import {
+  type DirItem,
+  decodeDirItems,
+  encodeDirItem,
+  FT_XATTR,
+  Key,
+  nameHash,
+  XATTR_ITEM_KEY,
+} from '../format/index.js';
 import { maxItemSize } from './entries.js';
 import type { Inode } from './inode.js';
 
@@ -40,7 +48,8 @@ export function writeXattr(inode: Inode, name: Uint8Array, value: Uint8Array | u
 export function checkRoomForXattr(inode: Inode, name: Uint8Array, value: Uint8Array): void {
   const xattr = { location: new Key(0, 0, 0), transid: 0, type: FT_XATTR, name, data: value };
   const others = attributesWithHash(inode, nameHash(name)).filter((other) => !equalBytes(other.name, name));
-  const fits = value.length <= maxItemSize(inode.filesystem) && joined([...others, xattr]).length <= maxItemSize(inode.filesystem);
+  const fits =
+    value.length <= maxItemSize(inode.filesystem) && joined([...others, xattr]).length <= maxItemSize(inode.filesystem);
   if (!fits) throw new FsError('ENOSPC', `an attribute of ${value.length} bytes does not fit into a tree block`);
 }
 

@@ -27,12 +27,16 @@ export function getXattr(inode: Inode, name: Uint8Array): Uint8Array {
 /** @throws FsError EEXIST, ENODATA, ERANGE, E2BIG, EINVAL, EACCES, EPERM, EOPNOTSUPP, ENOSPC, EROFS */
 export function setXattr(inode: Inode, name: Uint8Array, value: Uint8Array, mode: XattrMode): void {
   checkXattrName(inode, name);
-  if (value.length > XATTR_SIZE_MAX) throw new FsError('E2BIG', `an attribute has at most ${XATTR_SIZE_MAX} bytes, not ${value.length}`);
+  if (value.length > XATTR_SIZE_MAX)
+    throw new FsError('E2BIG', `an attribute has at most ${XATTR_SIZE_MAX} bytes, not ${value.length}`);
   assertChangeable(inode);
   const exists = readXattr(inode, name) !== undefined;
   if (exists && mode === 'create') throw new FsError('EEXIST', `${inode.describe()} has such an attribute`);
   if (!exists && mode === 'replace') throw new FsError('ENODATA', `${inode.describe()} has no such attribute`);
-  if (isAclName(name)) return setAcl(inode, name, value, exists);
+  if (isAclName(name)) {
+    setAcl(inode, name, value, exists);
+    return;
+  }
   checkRoomForXattr(inode, name, value);
   inode.filesystem.change(ITEMS_OF_XATTR, () => {
     writeXattr(inode, name, value);

@@ -29,7 +29,13 @@ describe('attributes', requireAbility('btrfs-progs'), () => {
     const again = openVolume(path);
     const stat = again.filesystem.stat(again.filesystem.lookup(again.root, bytes('f')));
     assert.deepEqual([stat.mode, stat.uid, stat.gid], [0o100755, 5, 6]);
-    assert.deepEqual([stat.atime, stat.mtime], [{ sec: -5, nsec: 1 }, { sec: 7, nsec: 999_999_999 }]);
+    assert.deepEqual(
+      [stat.atime, stat.mtime],
+      [
+        { sec: -5, nsec: 1 },
+        { sec: 7, nsec: 999_999_999 },
+      ],
+    );
     again.close();
   });
 
@@ -134,6 +140,7 @@ describe('attributes', requireAbility('btrfs-progs'), () => {
 
   it('turns device numbers round', () => {
     assert.equal(toDiskDevice((5 << 8) | 1), (5 << 20) | 1);
-    for (const rdev of [0, 0x501, 0x1_2345, 0xffff_ffff, 0x0010_3f2c]) assert.equal(fromDiskDevice(toDiskDevice(rdev)), rdev);
+    for (const rdev of [0, 0x501, 0x1_2345, 0xffff_ffff, 0x0010_3f2c])
+      assert.equal(fromDiskDevice(toDiskDevice(rdev)), rdev);
   });
 });

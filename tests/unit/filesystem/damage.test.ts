@@ -20,7 +20,16 @@ import {
   ROOT_ITEM_KEY,
   ROOT_REF_KEY,
 } from '../../../src/format/index.js';
-import { bytes, namesIn, newVolume, type OpenVolume, OWNER, openVolume, testKey, testPolicy } from '../../support/newVolume.js';
+import {
+  bytes,
+  namesIn,
+  newVolume,
+  type OpenVolume,
+  OWNER,
+  openVolume,
+  testKey,
+  testPolicy,
+} from '../../support/newVolume.js';
 
 /** Adds an entry as it stands, with nothing that refers back to it. */
 function plantEntry(directory: Inode, name: Uint8Array, location: Key, type: number, sequence: number): void {
@@ -78,7 +87,10 @@ describe('damaged directories', () => {
     const [first, second] = [one.subvolume.id, two.subvolume.id];
     const ref = encodeRootRef({ dirid: 256, sequence: 1000, name: bytes('round') });
     filesystem.change(4, () => {
-      for (const [parent, child] of [[5, first], [second, first]] as const) {
+      for (const [parent, child] of [
+        [5, first],
+        [second, first],
+      ] as const) {
         const keys = [new Key(parent, ROOT_REF_KEY, child), new Key(child, ROOT_BACKREF_KEY, parent)];
         for (const key of keys) parent === 5 ? rootTree.remove(key) : rootTree.insert(key, ref);
       }
@@ -121,23 +133,25 @@ describe('damaged encrypted directories', () => {
     return { ...volume, secret };
   }
 
-  it('shows tampered names in their no-key form, warns once, and can remove them', () => {
-    const { filesystem, secret, warnings } = encrypted();
-    const file = filesystem.create(secret, bytes('file'), 0o644, OWNER);
-    const { tree } = secret.subvolume;
+  it('shows tampered names in their no-key form, warns once, and finds them by it', () => {
+    const volume = encrypted();
+    const { ino } = volume.filesystem.create(volume.secret, bytes('file'), 0o644, OWNER);
+    const { tree } = volume.secret.subvolume;
     const stored = new Uint8Array(48).fill(0x61);
-    const entry = { location: new Key(file.ino, INODE_ITEM_KEY, 0), transid: 1, name: stored, data: new Uint8Array(0) };
+    const entry = { location: new Key(ino, INODE_ITEM_KEY, 0), transid: 1, name: stored, data: new Uint8Array(0) };
     const item = encodeDirItem({ ...entry, type: FT_REG_FILE | FT_ENCRYPTED });
-    filesystem.change(3, () => {
-      tree.insert(new Key(secret.ino, DIR_ITEM_KEY, nameHash(stored)), item);
-      tree.insert(new Key(secret.ino, DIR_INDEX_KEY, 1000), item);
+    volume.filesystem.change(2, () => {
+      tree.insert(new Key(volume.secret.ino, DIR_ITEM_KEY, nameHash(stored)), item);
+      tree.insert(new Key(volume.secret.ino, DIR_INDEX_KEY, 1000), item);
     });
+    const { filesystem, root, warnings } = reopened(volume, [KEY]);
+    const secret = filesystem.lookup(root, bytes('secret'));
     const names = namesIn(filesystem, secret);
     assert.equal(names[0], 'file');
     assert.match(names[1] ?? '', /^[A-Za-z0-9_-]{75}$/);
     namesIn(filesystem, secret);
     assert.equal(warnings.length, 1);
-    assert.equal(filesystem.lookup(secret, bytes(names[1] ?? '')), file);
+    assert.equal(filesystem.lookup(secret, bytes(names[1] ?? '')).ino, ino);
   });
 
   it('reports stored names too short to be ciphertext', () => {

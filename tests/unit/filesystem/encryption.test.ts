@@ -7,7 +7,16 @@ import { requireAbility } from '../../support/abilities.js';
 import { assertSound } from '../../support/btrfsCheck.js';
 import { copyWithoutMarks } from '../../support/clearMarks.js';
 import { auditEncryption } from '../../support/encryptionAudit.js';
-import { bytes, namesIn, newVolume, type OpenVolume, OWNER, openVolume, testKey, testPolicy } from '../../support/newVolume.js';
+import {
+  bytes,
+  namesIn,
+  newVolume,
+  type OpenVolume,
+  OWNER,
+  openVolume,
+  testKey,
+  testPolicy,
+} from '../../support/newVolume.js';
 
 const judged = requireAbility('btrfs-progs');
 const KEY = testKey(7);
@@ -141,17 +150,32 @@ for (const layout of LAYOUTS) {
       const inner = filesystem.mkdir(secret, bytes('inner'), 0o755, OWNER);
       const file = write(filesystem, secret, 'file', 'contents');
       write(filesystem, root, 'plain', 'plain');
-      assert.equal(codeOf(() => filesystem.rename(root, bytes('plain'), secret, bytes('in'))), 'EXDEV');
-      assert.equal(codeOf(() => filesystem.link(filesystem.lookup(root, bytes('plain')), secret, bytes('in'))), 'EXDEV');
-      assert.equal(codeOf(() => filesystem.rename(secret, bytes('file'), other, bytes('in'))), 'EXDEV');
-      assert.equal(codeOf(() => filesystem.rename(secret, bytes('file'), root, bytes('plain'), 'exchange')), 'EXDEV');
+      assert.equal(
+        codeOf(() => filesystem.rename(root, bytes('plain'), secret, bytes('in'))),
+        'EXDEV',
+      );
+      assert.equal(
+        codeOf(() => filesystem.link(filesystem.lookup(root, bytes('plain')), secret, bytes('in'))),
+        'EXDEV',
+      );
+      assert.equal(
+        codeOf(() => filesystem.rename(secret, bytes('file'), other, bytes('in'))),
+        'EXDEV',
+      );
+      assert.equal(
+        codeOf(() => filesystem.rename(secret, bytes('file'), root, bytes('plain'), 'exchange')),
+        'EXDEV',
+      );
       filesystem.rename(secret, bytes('file'), inner, bytes('renamed'));
       filesystem.rename(inner, bytes('renamed'), root, bytes('out'));
       assert.equal(file.encrypted, true);
       assert.deepEqual(namesIn(filesystem, root).sort(), ['other', 'out', 'plain', 'secret']);
       if (layout === 'trailing') {
         filesystem.create(secret, bytes('empty'), 0o644, OWNER);
-        assert.equal(codeOf(() => filesystem.rename(secret, bytes('empty'), root, bytes('lost'))), 'EXDEV');
+        assert.equal(
+          codeOf(() => filesystem.rename(secret, bytes('empty'), root, bytes('lost'))),
+          'EXDEV',
+        );
       }
       judge({ ...rest, filesystem, root, keyring }, layout);
       const again = openVolume(rest.path, [KEY]);
@@ -159,7 +183,7 @@ for (const layout of LAYOUTS) {
       again.close();
     });
 
-    it('checks what a new policy asks for, in the kernel\'s order', () => {
+    it("checks what a new policy asks for, in the kernel's order", () => {
       const { filesystem, root, secret, policy, keyring, close, path, ...rest } = encryptedVolume(layout);
       const absent = { ...policy, masterKeyIdentifier: new Uint8Array(16) };
       const file = write(filesystem, root, 'file', '');
@@ -167,18 +191,49 @@ for (const layout of LAYOUTS) {
       const empty = filesystem.mkdir(root, bytes('empty'), 0o755, OWNER);
       filesystem.mkdir(full, bytes('x'), 0o755, OWNER);
       const bad = { ...policy, filenamesMode: 1 };
-      assert.equal(codeOf(() => filesystem.setPolicy(secret, policy)), NO_CODE, 'the same again');
-      assert.equal(codeOf(() => filesystem.setPolicy(secret, policy, false)), 'EACCES');
-      assert.equal(codeOf(() => filesystem.setPolicy(file, bad)), 'ENOTDIR');
-      assert.equal(codeOf(() => filesystem.setPolicy(secret, bad)), 'EEXIST');
-      assert.equal(codeOf(() => filesystem.setPolicy(full, bad)), 'ENOTEMPTY');
-      assert.equal(codeOf(() => filesystem.setPolicy(empty, bad)), 'EINVAL');
-      assert.equal(codeOf(() => filesystem.setPolicy(empty, absent, true, false)), 'ENOKEY');
-      assert.equal(codeOf(() => filesystem.setPolicy(empty, absent)), NO_CODE);
-      assert.equal(codeOf(() => filesystem.create(empty, bytes('x'), 0o644, OWNER)), 'ENOKEY');
+      assert.equal(
+        codeOf(() => filesystem.setPolicy(secret, policy)),
+        NO_CODE,
+        'the same again',
+      );
+      assert.equal(
+        codeOf(() => filesystem.setPolicy(secret, policy, false)),
+        'EACCES',
+      );
+      assert.equal(
+        codeOf(() => filesystem.setPolicy(file, bad)),
+        'ENOTDIR',
+      );
+      assert.equal(
+        codeOf(() => filesystem.setPolicy(secret, bad)),
+        'EEXIST',
+      );
+      assert.equal(
+        codeOf(() => filesystem.setPolicy(full, bad)),
+        'ENOTEMPTY',
+      );
+      assert.equal(
+        codeOf(() => filesystem.setPolicy(empty, bad)),
+        'EINVAL',
+      );
+      assert.equal(
+        codeOf(() => filesystem.setPolicy(empty, absent, true, false)),
+        'ENOKEY',
+      );
+      assert.equal(
+        codeOf(() => filesystem.setPolicy(empty, absent)),
+        NO_CODE,
+      );
+      assert.equal(
+        codeOf(() => filesystem.create(empty, bytes('x'), 0o644, OWNER)),
+        'ENOKEY',
+      );
       judge({ ...rest, filesystem, root, keyring, close, path }, layout);
       const readOnly = openVolume(path, [KEY], true);
-      assert.equal(codeOf(() => readOnly.filesystem.setPolicy(readOnly.root, bad, false)), 'EROFS');
+      assert.equal(
+        codeOf(() => readOnly.filesystem.setPolicy(readOnly.root, bad, false)),
+        'EROFS',
+      );
     });
 
     it('remembers its layout while it is empty', () => {
@@ -210,9 +265,15 @@ describe('encryption on a plain volume', judged, () => {
     const { filesystem, root, keyring, path, close } = newVolume();
     const directory = filesystem.mkdir(root, bytes('d'), 0o755, OWNER);
     const policy = testPolicy(keyring, KEY);
-    assert.equal(codeOf(() => filesystem.setPolicy(directory, policy)), 'EOPNOTSUPP');
+    assert.equal(
+      codeOf(() => filesystem.setPolicy(directory, policy)),
+      'EOPNOTSUPP',
+    );
     filesystem.enableEncryption('trailing');
-    assert.equal(codeOf(() => filesystem.enableEncryption('item')), 'EEXIST');
+    assert.equal(
+      codeOf(() => filesystem.enableEncryption('item')),
+      'EEXIST',
+    );
     filesystem.setPolicy(directory, policy);
     close();
     const again = openVolume(path, [KEY]);

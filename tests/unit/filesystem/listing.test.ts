@@ -7,7 +7,14 @@ import { Filesystem, type Inode, S_IFMT } from '../../../src/filesystem/index.js
 import { Keyring } from '../../../src/fscrypt/index.js';
 import { Transaction } from '../../../src/transaction/index.js';
 import { openVolumeDevices } from '../../../src/volume/index.js';
-import { imagePath, MANIFEST_NAMES, type ManifestEntry, type ManifestName, manifestKeys, readManifest } from '../../support/images.js';
+import {
+  imagePath,
+  MANIFEST_NAMES,
+  type ManifestEntry,
+  type ManifestName,
+  manifestKeys,
+  readManifest,
+} from '../../support/images.js';
 
 const TYPES: ReadonlyMap<number, string> = new Map([
   [0o100000, 'file'],

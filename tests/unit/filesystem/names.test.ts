@@ -169,6 +169,18 @@ describe('names in plain directories', judged, () => {
     judge(again).close();
   });
 
+  it('ends a listing although every entry gets a new place meanwhile', () => {
+    const { filesystem, root, close } = newVolume();
+    for (let i = 0; i < 600; i++) filesystem.create(root, bytes(`f${i}`), 0o644, OWNER);
+    let seen = 0;
+    for (const { name } of filesystem.readDirectory(root)) {
+      filesystem.rename(root, name, root, bytes(`renamed ${seen}`));
+      seen += 1;
+    }
+    assert.equal(seen, 600);
+    close();
+  });
+
   it('removes what it made, down to an empty directory', () => {
     const volume = newVolume();
     const { filesystem, root } = volume;
