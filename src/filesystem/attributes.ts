@@ -78,6 +78,7 @@ function targetLength(inode: Inode): number {
 
 /** @throws FsError EROFS, EPERM, ENOSPC; with a size EISDIR, EINVAL, ENOKEY, EFBIG */
 export function setAttributes(inode: Inode, changes: AttributeChanges): void {
+  if (changes.size !== undefined) assertHasSize(inode);
   assertChangeable(inode);
   if (changes.size !== undefined) truncate(inode, changes.size);
   const acl = changes.mode === undefined ? undefined : accessAclOf(inode);
@@ -94,9 +95,12 @@ export function setAttributes(inode: Inode, changes: AttributeChanges): void {
   });
 }
 
-function truncate(inode: Inode, size: number): void {
+function assertHasSize(inode: Inode): void {
   if (inode.isDirectory) throw new FsError('EISDIR', `${inode.describe()} is a directory`);
   if (!inode.isRegular) throw new FsError('EINVAL', `${inode.describe()} is no regular file`);
+}
+
+function truncate(inode: Inode, size: number): void {
   assertKey(inode);
   inode.data.truncate(size);
 }

@@ -35,12 +35,14 @@ export function renameName(
   const old = findNamed(from, oldName);
   const replaced = to.isDirectory && findShown(to, newName) !== undefined ? findNamed(to, newName) : undefined;
   if (replaced !== undefined && mode === 'noreplace') throw new FsError('EEXIST', `${to.describe()} has such an entry`);
+  assertNotAbove(old.inode, to, 'EINVAL');
+  if (replaced !== undefined) assertNotAbove(replaced.inode, from, 'ENOTEMPTY');
+  if (replaced?.inode === old.inode) return;
   assertChangeable(from);
   assertChangeable(to);
-  if (replaced?.inode === old.inode) return;
-  assertNotAbove(old.inode, to, 'EINVAL');
-  if (replaced !== undefined) assertReplaceable(old, replaced, from);
+  if (replaced !== undefined) assertSameKind(old, replaced);
   assertMovable(old, to);
+  if (replaced !== undefined) assertReplaceable(replaced);
   const stored = replaced?.entry.name ?? nameForCreation(to, newName);
   checkRoomFor(old, to, stored);
 
@@ -59,11 +61,11 @@ export function renameName(
 export function exchangeNames(from: Inode, oldName: Uint8Array, to: Inode, newName: Uint8Array): void {
   const one = findNamed(from, oldName);
   const other = findNamed(to, newName);
-  assertChangeable(from);
-  assertChangeable(to);
-  if (one.inode === other.inode) return;
   assertNotAbove(one.inode, to, 'EINVAL');
   assertNotAbove(other.inode, from, 'EINVAL');
+  if (one.inode === other.inode) return;
+  assertChangeable(from);
+  assertChangeable(to);
   if (from.subvolume !== to.subvolume && isSubvolumeEntry(one.entry) !== isSubvolumeEntry(other.entry))
     throw acrossSubvolumes();
   assertMovable(one, to);
@@ -79,20 +81,22 @@ export function exchangeNames(from: Inode, oldName: Uint8Array, to: Inode, newNa
   });
 }
 
-function assertReplaceable(old: NamedInode, replaced: NamedInode, from: Inode): void {
-  const { inode } = replaced;
-  assertNotAbove(inode, from, 'ENOTEMPTY');
+function assertSameKind(old: NamedInode, { inode }: NamedInode): void {
   if (old.inode.isDirectory && !inode.isDirectory) throw new FsError('ENOTDIR', `${inode.describe()} is no directory`);
   if (!old.inode.isDirectory && inode.isDirectory) throw new FsError('EISDIR', `${inode.describe()} is a directory`);
-  if (inode.isDirectory) {
-    if (isSubvolumeEntry(replaced.entry)) throw new FsError('ENOTEMPTY', 'a subvolume cannot be replaced');
-    assertEmpty(inode);
-  }
+}
+
+function assertReplaceable({ inode, entry }: NamedInode): void {
+  if (!inode.isDirectory) return;
+  if (isSubvolumeEntry(entry)) throw new FsError('ENOTEMPTY', 'a subvolume cannot be replaced');
+  assertEmpty(inode);
 }
 
 /** What holds for either end of a move, whatever is at the other. */
 function assertMovable({ directory, entry, inode }: NamedInode, to: Inode): void {
   if (isPlaceholder(inode)) throw new FsError('ENOTEMPTY', 'the placeholder of a missing subvolume stays');
+  // The `..` of a directory that gets another parent changes.
+  if (directory !== to && inode.isDirectory) assertChangeable(inode);
   if (directory.subvolume !== to.subvolume && !isSubvolumeEntry(entry)) throw acrossSubvolumes();
   assertCanName(directory);
   assertCanName(to);

@@ -62,11 +62,14 @@ interface ContextKey {
   readonly nonce: string;
 }
 
-/** @returns what is wrong with the encryption of the volume in this image, one sentence each; none if all is well */
-export function auditEncryption(imagePath: string): string[] {
+/**
+ * @param layout - where contexts belong; by default where the volume's extents have them, else `item`
+ * @returns what is wrong with the encryption of the volume in this image, one sentence each; none if all is well
+ */
+export function auditEncryption(imagePath: string, layout?: 'item' | 'trailing'): string[] {
   const volume = new RawVolume(imagePath);
   try {
-    return new Audit(volume).run();
+    return new Audit(volume).run(layout);
   } finally {
     volume.close();
   }
@@ -82,14 +85,15 @@ class Audit {
     this.volume = volume;
   }
 
-  run(): string[] {
+  run(layout: 'item' | 'trailing' | undefined): string[] {
     const subvolumes = this.volume
       .trees()
       .filter(({ id, refs }) => refs > 0 && (id === FS_TREE || id >= FIRST_SUBVOLUME));
     const trees = subvolumes.map((tree) => ({ tree, inodes: this.readInodes(tree) }));
-    const trailing = trees.some(({ inodes }) =>
+    const found = trees.some(({ inodes }) =>
       [...inodes.values()].some(({ extents }) => extents.some(({ rest }) => rest.length > 0)),
     );
+    const trailing = layout === undefined ? found : layout === 'trailing';
     for (const { tree, inodes } of trees) {
       const owners = new Map<string, bigint>();
       for (const [ino, inode] of inodes) {

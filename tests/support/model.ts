@@ -152,9 +152,9 @@ export class ModelFilesystem implements DrivenFilesystem {
     this.checkMovable(node, source, target);
     if (source.subvolume !== target.subvolume && node.subvolume === undefined)
       throw new ModelError('EXDEV', target.name);
+    this.checkPolicy(node, target.directory);
     if (node.placeholder || replaced?.subvolume !== undefined) throw new ModelError('ENOTEMPTY', target.name);
     if (replaced !== undefined && replaced.children.size > 0) throw new ModelError('ENOTEMPTY', target.name);
-    this.checkPolicy(node, target.directory);
     if (replaced !== undefined) this.leave(target);
     this.leave(source);
     this.enter(target, node);
