@@ -29,7 +29,8 @@ import {
   S_ISGID,
   toDiskDevice,
 } from './mode.js';
-import { checkNewName, findShown, storedName } from './names.js';
+import { assertCanName, checkNewName, findShown, storedName } from './names.js';
+import { insertOrphan } from './orphan-items.js';
 import { insertTarget, storedTarget } from './symlink.js';
 import { writeXattr } from './xattr-items.js';
 
@@ -60,9 +61,31 @@ export function createNode(directory: Inode, name: Uint8Array, creation: Creatio
   }
   const stored = nameForCreation(directory, name);
   const inheritance = inherit(directory, creation);
-  return directory.filesystem.change(ITEMS_OF_CREATION + inheritance.xattrs.length, () =>
-    insertInode(directory, stored, creation, inheritance),
-  );
+  return directory.filesystem.change(ITEMS_OF_CREATION + inheritance.xattrs.length, () => {
+    const inode = insertInode(directory, creation, inheritance);
+    nameInode(directory, inode, stored);
+    return inode;
+  });
+}
+
+/**
+ * Makes a regular file without a name, which {@link linkInode} may give it as long as it is open.
+ *
+ * @throws FsError ENOTDIR, ENOENT, EROFS, ENOKEY, ENOSPC
+ */
+export function createUnnamed(directory: Inode, creation: Creation): Inode {
+  assertCanHold(directory);
+  assertChangeable(directory);
+  assertCanName(directory);
+  const inheritance = inherit(directory, creation);
+  return directory.filesystem.change(ITEMS_OF_CREATION + inheritance.xattrs.length, () => {
+    const inode = insertInode(directory, creation, inheritance);
+    inode.item.nlink = 0;
+    inode.isUnnamed = true;
+    insertOrphan(inode);
+    inode.markDirty();
+    return inode;
+  });
 }
 
 /** @throws FsError as {@link createNode}, and ENOENT for an empty target */
@@ -72,7 +95,8 @@ export function createSymlink(directory: Inode, name: Uint8Array, target: Uint8A
   const inheritance = inherit(directory, creation);
   const bytes = storedTarget(directory, inheritance.context, target);
   return directory.filesystem.change(ITEMS_OF_CREATION, () => {
-    const inode = insertInode(directory, stored, creation, inheritance);
+    const inode = insertInode(directory, creation, inheritance);
+    nameInode(directory, inode, stored);
     insertTarget(inode, bytes);
     return inode;
   });
@@ -82,7 +106,7 @@ export function createSymlink(directory: Inode, name: Uint8Array, target: Uint8A
 export function nameForCreation(directory: Inode, name: Uint8Array): Uint8Array {
   if (!directory.isDirectory) throw new FsError('ENOTDIR', `${directory.describe()} is no directory`);
   checkNewName(name);
-  assertAlive(directory);
+  assertCanHold(directory);
   if (findShown(directory, name) !== undefined)
     throw new FsError('EEXIST', `${directory.describe()} has such an entry`);
   assertChangeable(directory);
@@ -91,8 +115,9 @@ export function nameForCreation(directory: Inode, name: Uint8Array): Uint8Array 
   return stored;
 }
 
-/** @throws FsError ENOENT for a directory that was removed while open */
-function assertAlive(directory: Inode): void {
+/** @throws FsError ENOTDIR, or ENOENT for a directory that was removed while open */
+function assertCanHold(directory: Inode): void {
+  if (!directory.isDirectory) throw new FsError('ENOTDIR', `${directory.describe()} is no directory`);
   if (directory.item.nlink === 0) throw new FsError('ENOENT', `${directory.describe()} has been removed`);
 }
 
@@ -128,30 +153,39 @@ export function inheritedContext(directory: Inode, mode: number): InodeContext |
   return newInodeContext(policy, filesystem.transaction.random);
 }
 
-function insertInode(directory: Inode, name: Uint8Array, creation: Creation, inheritance: Inheritance): Inode {
-  const { subvolume, filesystem } = directory;
-  const { tree } = subvolume;
+/** Inserts a new inode with all of its own items but a name. */
+function insertInode(directory: Inode, creation: Creation, { xattrs, ...inheritance }: Inheritance): Inode {
+  const { subvolume, filesystem, policy } = directory;
   const ino = subvolume.allocateIno();
   const item = newInodeItem(directory, creation, inheritance);
   insertInodeItem(directory, ino, item);
   const inode = subvolume.addInode(ino, item);
-  const sequence = nextSequence(directory);
-  addName(inode, { parent: directory.ino, sequence, name });
-  for (const xattr of inheritance.xattrs) writeXattr(inode, xattr.name, xattr.value);
-  if ((item.flags & INODE_ENCRYPT) !== 0n && directory.policy !== undefined) {
+  for (const xattr of xattrs) writeXattr(inode, xattr.name, xattr.value);
+  if ((item.flags & INODE_ENCRYPT) !== 0n && policy !== undefined) {
     const { context } = inheritance;
-    inode.adoptPolicy(directory.policy, context);
-    if (context !== undefined) tree.insert(new Key(ino, FSCRYPT_INODE_CTX_KEY, 0), encodeInodeContext(context));
+    inode.adoptPolicy(policy, context);
+    if (context !== undefined)
+      subvolume.tree.insert(new Key(ino, FSCRYPT_INODE_CTX_KEY, 0), encodeInodeContext(context));
     filesystem.rememberLayout();
   }
-  const type = fileTypeOf(item.mode);
-  invariant(type !== undefined, 'a new inode has a type');
-  addEntry(directory, { name, location: new Key(ino, INODE_ITEM_KEY, 0), type }, sequence);
-  inode.checkedParent = directory.ino;
   return inode;
 }
 
-function newInodeItem(directory: Inode, creation: Creation, { mode, gid, flags }: Inheritance): InodeItem {
+/** Gives a new inode its first name. */
+function nameInode(directory: Inode, inode: Inode, name: Uint8Array): void {
+  const sequence = nextSequence(directory);
+  addName(inode, { parent: directory.ino, sequence, name });
+  const type = fileTypeOf(inode.item.mode);
+  invariant(type !== undefined, 'a new inode has a type');
+  addEntry(directory, { name, location: new Key(inode.ino, INODE_ITEM_KEY, 0), type }, sequence);
+  inode.checkedParent = directory.ino;
+}
+
+function newInodeItem(
+  directory: Inode,
+  creation: Creation,
+  { mode, gid, flags }: Omit<Inheritance, 'xattrs'>,
+): InodeItem {
   const { transid, clock } = directory.filesystem.transaction;
   const now = clock.now();
   return {

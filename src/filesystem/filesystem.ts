@@ -10,7 +10,7 @@ import { FIRST_FREE_OBJECTID, FS_TREE_OBJECTID } from '../format/index.js';
 import type { Keyring, Policy } from '../fscrypt/index.js';
 import type { Reservation, Transaction } from '../transaction/index.js';
 import { type AttributeChanges, type Attributes, attributesOf, setAttributes } from './attributes.js';
-import { type Creation, createNode, createSymlink } from './create.js';
+import { type Creation, createNode, createSymlink, createUnnamed } from './create.js';
 import { type DirectoryEntry, readDirectory } from './directory.js';
 import type { Inode } from './inode.js';
 import { type ContextLayout, enableEncryption, findLayout, rememberLayout } from './layout.js';
@@ -131,6 +131,14 @@ export class Filesystem {
   /** @param mode - permission bits. @throws FsError EEXIST, ENOKEY, ENOTDIR, ENAMETOOLONG, ENOSPC, EROFS */
   create(directory: Inode, name: Uint8Array, mode: number, owner: Creation['owner']): Inode {
     return createNode(this.current(directory), name, { mode: S_IFREG | (mode & ~S_IFMT), owner });
+  }
+
+  /**
+   * Makes a regular file without a name (O_TMPFILE). To be opened at once: when it is closed
+   * without having been given a name by {@link link}, it goes.
+   */
+  createUnnamed(directory: Inode, mode: number, owner: Creation['owner']): Inode {
+    return createUnnamed(this.current(directory), { mode: S_IFREG | (mode & ~S_IFMT), owner });
   }
 
   mkdir(directory: Inode, name: Uint8Array, mode: number, owner: Creation['owner']): Inode {

@@ -10,6 +10,7 @@ import { INODE_ITEM_KEY, Key, MAX_OFFSET, ORPHAN_ITEM_KEY, ORPHAN_OBJECTID } fro
 import type { Filesystem } from './filesystem.js';
 import type { Inode } from './inode.js';
 import { subvolumeIds } from './layout.js';
+import { orphanKey } from './orphan-items.js';
 import { mayHold } from './policies.js';
 import type { Subvolume } from './subvolume.js';
 import { finishDeletedSubvolumes } from './subvolumes.js';
@@ -55,12 +56,6 @@ function releaseHold(inode: Inode): void {
   inode.hold = undefined;
 }
 
-/** Marks an inode whose last name goes, in the same step. */
-export function insertOrphan({ subvolume: { tree }, ino }: Inode): void {
-  const key = orphanKey(ino);
-  if (tree.get(key) === undefined) tree.insert(key, new Uint8Array(0));
-}
-
 /** Deletes an inode that has no name and is not open: its data, its items, its orphan mark. */
 export function deleteInode(inode: Inode): void {
   const { subvolume, filesystem, ino } = inode;
@@ -89,10 +84,6 @@ function removeItems({ filesystem, tree }: Subvolume, ino: number): void {
       { freeing: true },
     );
   }
-}
-
-function orphanKey(ino: number): Key {
-  return new Key(ORPHAN_OBJECTID, ORPHAN_ITEM_KEY, ino);
 }
 
 /** Deletes what was being deleted when the volume was last closed. What cannot be is reported and stays. */

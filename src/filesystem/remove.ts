@@ -12,7 +12,8 @@ import {
 import type { Inode } from './inode.js';
 import { assertChangeable, findChild, inodeOf, isPlaceholder } from './lookup.js';
 import { isDot, isDotDot } from './names.js';
-import { deleteInode, insertOrphan } from './orphans.js';
+import { insertOrphan } from './orphan-items.js';
+import { deleteInode } from './orphans.js';
 import { parentOfSubvolume } from './root-refs.js';
 import { deleteSubvolume } from './subvolumes.js';
 

@@ -169,6 +169,26 @@ describe('names in plain directories', judged, () => {
     judge(again).close();
   });
 
+  it('makes files without a name, which may be given one while they are open', () => {
+    const volume = newVolume();
+    const { filesystem, root } = volume;
+    const kept = filesystem.openInode(filesystem.createUnnamed(root, 0o600, OWNER));
+    const dropped = filesystem.openInode(filesystem.createUnnamed(root, 0o600, OWNER));
+    for (const file of [kept, dropped]) file.data.write(0, new Uint8Array(5000));
+    filesystem.commit();
+    assertSound(volume.path);
+    filesystem.link(kept, root, bytes('named'));
+    filesystem.unlink(root, bytes('named'));
+    assert.throws(() => filesystem.link(kept, root, bytes('again')), { code: 'ENOENT' });
+    const other = filesystem.openInode(filesystem.createUnnamed(root, 0o600, OWNER));
+    filesystem.link(other, root, bytes('named'));
+    for (const file of [kept, dropped, other]) filesystem.closeInode(file);
+    assert.deepEqual(namesIn(filesystem, root), ['named']);
+    for (const file of [kept, dropped]) assert.throws(() => filesystem.inode(5, file.ino), { code: 'ENOENT' });
+    assert.equal(filesystem.stat(filesystem.lookup(root, bytes('named'))).nlink, 1);
+    judge(volume).close();
+  });
+
   it('ends a listing although every entry gets a new place meanwhile', () => {
     const { filesystem, root, close } = newVolume();
     for (let i = 0; i < 600; i++) filesystem.create(root, bytes(`f${i}`), 0o644, OWNER);
