@@ -111,8 +111,7 @@ export class NameCalls extends AttributeCalls {
   unlinkSync(path: PathLike): void {
     this.call('unlink', path, () => {
       const { directory, name, inode, isDirectoryWanted } = this.paths.place(path, false);
-      if (inode?.isDirectory === true) throw new FsError('EISDIR', 'it is a directory');
-      if (inode !== undefined && isDirectoryWanted) throw new FsError('ENOTDIR', 'it is no directory');
+      if (inode?.isDirectory === false && isDirectoryWanted) throw new FsError('ENOTDIR', 'it is no directory');
       this.filesystem.unlink(directory, name);
     });
   }
