@@ -57,11 +57,11 @@ export class Transaction implements BlockStore {
   readonly clock: Clock;
   readonly random: RandomSource;
   readonly blocks: BlockCache;
-  readonly trees: Trees;
+  trees: Trees;
   readonly freeSpaceTree: FreeSpaceTree | undefined;
   readonly space: Space;
-  readonly references: References;
-  readonly checksums: ChecksumTree;
+  references: References;
+  checksums: ChecksumTree;
   /** Transaction id that everything changed now carries. */
   transid: number;
   /** Writes back what the filesystem holds in memory; called before a commit's first step. */
@@ -86,7 +86,7 @@ export class Transaction implements BlockStore {
     this.trees = new Trees(this, volume.superblock);
     if (options.readOnly || volume.device.readOnly) volume.readOnlyReasons.push('it was opened for reading only');
     volume.readOnlyReasons.push(...unfinishedJobs(this.trees));
-    this.checksums = new ChecksumTree(this.trees.checksumTree, volume.sectorsize, volume.checksum.size);
+    this.checksums = this.openChecksums();
     const kept = hasValidFreeSpaceTree(volume) ? this.trees.freeSpaceTree : undefined;
     this.freeSpaceTree = kept && new FreeSpaceTree(kept, volume.sectorsize);
     this.space = new Space(volume, this);
@@ -349,13 +349,24 @@ export class Transaction implements BlockStore {
     }
   }
 
-  /** Gives up the running transaction: the volume stays as the last commit left it, read-only from now on. */
+  /**
+   * Gives up the running transaction: the volume is again as the last commit left it, and read-only
+   * from now on. Trees asked for before are stale.
+   */
   abort(error: unknown): void {
     const why = error instanceof Error ? error.message : String(error);
     this.volume.readOnlyReasons.push(
       `an operation failed half-way (${why}); open it again to go on from the last commit`,
     );
     this.blocks.clear();
+    this.superblockChanged = false;
+    this.references = new References(this);
+    this.trees = new Trees(this, this.volume.superblock);
+    this.checksums = this.openChecksums();
+  }
+
+  private openChecksums(): ChecksumTree {
+    return new ChecksumTree(this.trees.checksumTree, this.volume.sectorsize, this.volume.checksum.size);
   }
 
   private beginNext(): void {
