@@ -8,6 +8,7 @@ export { Filesystem, type FilesystemOptions, type RenameMode } from './filesyste
 export { Inode } from './inode.js';
 export type { ContextLayout } from './layout.js';
 export * from './mode.js';
+export { type SpaceFigures, spaceOf } from './space-usage.js';
 export { Subvolume } from './subvolume.js';
 export { subvolumePath } from './subvolume-path.js';
 export {

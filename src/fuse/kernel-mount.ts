@@ -1,0 +1,138 @@
+/** Mounting and unmounting: as root by the system calls, as anybody else through fusermount3. */
+import { spawnSync } from 'node:child_process';
+import { closeSync, openSync, constants, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { FsError, isFsError } from '../bytes/index.js';
+import {
+  createSocketPair,
+  MOUNT_FLAG,
+  mountFilesystem,
+  receiveDescriptor,
+  setNonBlocking,
+  unmountFilesystem,
+} from './system-calls.js';
+
+/** As /proc/self/mountinfo shows it. */
+export const FILESYSTEM_TYPE = 'fuse.butterlock';
+/** Read ahead of a program that reads a file from front to back, in KiB: one request's worth. */
+const READ_AHEAD_KIB = 1024;
+
+export interface KernelMountOptions {
+  /** What `df` and `mount` show as the device. */
+  readonly source: string;
+  readonly readOnly: boolean;
+  /** Whether users other than the one who mounts may use it. */
+  readonly allowOther: boolean;
+}
+
+function isRoot(): boolean {
+  return process.geteuid?.() === 0;
+}
+
+/** @returns the descriptor of /dev/fuse that speaks for the mount. @throws FsError */
+export function mountFuse(mountPoint: string, options: KernelMountOptions): number {
+  return isRoot() ? mountAsRoot(mountPoint, options) : mountAsUser(mountPoint, options);
+}
+
+function mountAsRoot(mountPoint: string, { source, readOnly, allowOther }: KernelMountOptions): number {
+  const fd = openFuse();
+  try {
+    const mode = statSync(mountPoint).mode.toString(8);
+    const owner = `user_id=${process.getuid?.() ?? 0},group_id=${process.getgid?.() ?? 0}`;
+    const data = `fd=${fd},rootmode=${mode},${owner},default_permissions${allowOther ? ',allow_other' : ''}`;
+    mountFilesystem(source, mountPoint, FILESYSTEM_TYPE, readOnly ? MOUNT_FLAG.READ_ONLY : 0, data);
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+  return fd;
+}
+
+function openFuse(): number {
+  try {
+    return openSync('/dev/fuse', constants.O_RDWR | constants.O_NONBLOCK);
+  } catch (error) {
+    throw new FsError('ENODEV', '/dev/fuse cannot be opened: is the module `fuse` loaded?', { cause: error });
+  }
+}
+
+/** fusermount3 mounts, and sends the descriptor through a socket it was given. */
+function mountAsUser(mountPoint: string, { source, readOnly, allowOther }: KernelMountOptions): number {
+  const [ours, theirs] = createSocketPair();
+  const name = `fsname=${source.replaceAll(/[\\,]/g, '\\$&')}`;
+  const choices = [name, 'subtype=butterlock', 'default_permissions', readOnly ? 'ro' : 'rw'];
+  if (allowOther) choices.push('allow_other');
+  try {
+    const { error, status, stderr } = spawnSync('fusermount3', ['-o', choices.join(','), '--', mountPoint], {
+      stdio: ['ignore', 'ignore', 'pipe', theirs],
+      env: { ...process.env, _FUSE_COMMFD: '3' },
+      encoding: 'utf8',
+    });
+    if (error !== undefined) throw new FsError('ENOENT', 'fusermount3 cannot be run: install the package fuse3', { cause: error });
+    if (status !== 0) throw new FsError('EPERM', stderr.trim() || `fusermount3 ended with status ${status}`);
+    const fd = receiveDescriptor(ours);
+    if (fd === undefined) throw new FsError('EPROTO', 'fusermount3 sent no descriptor');
+    setNonBlocking(fd);
+    return fd;
+  } finally {
+    closeSync(ours);
+    closeSync(theirs);
+  }
+}
+
+/** Ends a mount. @param isLazy - also while it is in use. @throws FsError EBUSY and others */
+export function unmountFuse(mountPoint: string, isLazy = false): void {
+  if (isRoot()) return unmountFilesystem(mountPoint, isLazy);
+  const choices = isLazy ? ['-u', '-z'] : ['-u'];
+  const { error, status, stderr } = spawnSync('fusermount3', [...choices, '--', mountPoint], { encoding: 'utf8' });
+  if (error !== undefined) throw new FsError('ENOENT', 'fusermount3 cannot be run: install the package fuse3', { cause: error });
+  if (status !== 0) throw new FsError(/busy/i.test(stderr) ? 'EBUSY' : 'EINVAL', stderr.trim());
+}
+
+export interface MountEntry {
+  readonly mountPoint: string;
+  /** `major:minor`. */
+  readonly device: string;
+  readonly type: string;
+  readonly source: string;
+}
+
+/** The topmost mount at exactly this place. */
+export function findMount(mountPoint: string): MountEntry | undefined {
+  return listMounts().findLast((entry) => entry.mountPoint === mountPoint);
+}
+
+function listMounts(): MountEntry[] {
+  return readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const [before = '', after = ''] = line.split(' - ');
+      const [, , device = '', , mountPoint = ''] = before.split(' ');
+      const [type = '', source = ''] = after.split(' ');
+      return { mountPoint: unescapeField(mountPoint), device, type, source: unescapeField(source) };
+    });
+}
+
+/** mountinfo writes space, tab, newline and backslash as three octal digits. */
+function unescapeField(field: string): string {
+  return field.replace(/\\([0-7]{3})/g, (_match, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
+}
+
+/** Takes away what a server that was killed left: a mount that nobody answers. */
+export function clearDeadMount(mountPoint: string): void {
+  if (findMount(mountPoint)?.type !== FILESYSTEM_TYPE) return;
+  try {
+    statSync(mountPoint);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOTCONN') unmountFuse(mountPoint, true);
+  }
+}
+
+/** Lets the kernel read ahead further than its default; where that is not allowed, reading is slower. */
+export function widenReadAhead(device: string): void {
+  try {
+    writeFileSync(`/sys/class/bdi/${device}/read_ahead_kb`, `${READ_AHEAD_KIB}`);
+  } catch (error) {
+    if (isFsError(error)) throw error;
+  }
+}

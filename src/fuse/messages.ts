@@ -1,0 +1,27 @@
+/** What the two threads of a mount tell each other. */
+import type { ErrorCode } from '../bytes/index.js';
+import type { ServerOptions } from './server.js';
+
+/** What the thread of the volume is started with. */
+export interface WorkerOptions extends ServerOptions {
+  readonly image: string;
+  readonly readOnly: boolean;
+  /** From the volume's top; undefined for the default subvolume. */
+  readonly subvolume: string | undefined;
+  readonly keyFiles: readonly string[];
+}
+
+export type ToWorker =
+  /** The mount is there: serve it. */
+  | { readonly kind: 'serve'; readonly fd: number; readonly event: number; readonly mountDevice: string | undefined }
+  /** Commit, close and end, mounted or not. */
+  | { readonly kind: 'stop' };
+
+export type FromWorker =
+  | { readonly kind: 'opened'; readonly readOnlyReasons: readonly string[] }
+  /** The volume could not be opened. */
+  | { readonly kind: 'refused'; readonly code: ErrorCode; readonly message: string }
+  | { readonly kind: 'log'; readonly line: string }
+  | { readonly kind: 'notify'; readonly notices: readonly Uint8Array[]; readonly reply: Uint8Array }
+  /** The volume is closed; `failure` says what was not made durable. */
+  | { readonly kind: 'ended'; readonly failure?: string };

@@ -1,0 +1,161 @@
+/** Requests about names: finding, making, moving and removing them. */
+import { FsError, isFsError } from '../../bytes/index.js';
+import type { Inode } from '../../filesystem/index.js';
+import { appendNoEntry, CACHE_SECONDS, putEntry } from '../protocol/attributes.js';
+import {
+  CREATE_IN,
+  ENTRY_OUT,
+  LINK_IN,
+  MKDIR_IN,
+  MKNOD_IN,
+  OPEN_OUT,
+  RENAME2_IN,
+  RENAME_IN,
+} from '../protocol/layouts.js';
+import { FOPEN_KEEP_CACHE } from '../protocol/numbers.js';
+import type { Reply } from '../protocol/reply.js';
+import type { Request } from '../protocol/request.js';
+import type { Operation, Server } from '../server.js';
+
+const RENAME_NOREPLACE = 1;
+const RENAME_EXCHANGE = 2;
+const DEFAULT_ACL = Buffer.from('system.posix_acl_default');
+
+/** Seconds for which the kernel may believe a name. Without epochs, names that a key can change are asked for each time. */
+export function nameSeconds({ agreement }: Server, directory: Inode): number {
+  return directory.encrypted && !agreement.hasEpochs ? 0 : CACHE_SECONDS;
+}
+
+function appendEntry(server: Server, reply: Reply, directory: Inode, inode: Inode): void {
+  const attributes = server.filesystem.stat(inode);
+  const at = reply.append(ENTRY_OUT.SIZE);
+  putEntry(reply, at, server.nodes.tell(inode).id, attributes, nameSeconds(server, directory));
+}
+
+function appendOpened(server: Server, reply: Reply, inode: Inode): void {
+  const at = reply.append(OPEN_OUT.SIZE);
+  reply.u64(at + OPEN_OUT.fh, server.files.open(inode));
+  reply.u32(at + OPEN_OUT.openFlags, FOPEN_KEEP_CACHE);
+}
+
+function ownerOf(request: Request): { uid: number; gid: number } {
+  return { uid: request.uid, gid: request.gid };
+}
+
+/** The mode of something new. A default access control list takes the place of the umask. */
+function maskedMode({ filesystem }: Server, directory: Inode, mode: number, umask: number): number {
+  if ((mode & umask & 0o777) === 0) return mode;
+  try {
+    filesystem.getXattr(directory, DEFAULT_ACL);
+    return mode;
+  } catch (error) {
+    if (!isFsError(error, 'ENODATA')) throw error;
+    return mode & ~(umask & 0o777);
+  }
+}
+
+export const lookUp: Operation = (server, request, reply) => {
+  const directory = server.nodes.inode(request.nodeid);
+  let inode: Inode;
+  try {
+    inode = server.filesystem.lookup(directory, request.name(0));
+  } catch (error) {
+    if (!isFsError(error, 'ENOENT')) throw error;
+    return appendNoEntry(reply, nameSeconds(server, directory));
+  }
+  appendEntry(server, reply, directory, inode);
+};
+
+export const makeNode: Operation = (server, request, reply) => {
+  const directory = server.nodes.inode(request.nodeid);
+  const mode = maskedMode(server, directory, request.u32(MKNOD_IN.mode), request.u32(MKNOD_IN.umask));
+  const name = request.name(MKNOD_IN.SIZE);
+  const { filesystem } = server;
+  const inode = filesystem.mknod(directory, name, mode, ownerOf(request), request.u32(MKNOD_IN.rdev));
+  appendEntry(server, reply, directory, inode);
+};
+
+export const makeDirectory: Operation = (server, request, reply) => {
+  const directory = server.nodes.inode(request.nodeid);
+  const mode = maskedMode(server, directory, request.u32(MKDIR_IN.mode), request.u32(MKDIR_IN.umask));
+  const inode = server.filesystem.mkdir(directory, request.name(MKDIR_IN.SIZE), mode, ownerOf(request));
+  appendEntry(server, reply, directory, inode);
+};
+
+export const makeSymlink: Operation = (server, request, reply) => {
+  const directory = server.nodes.inode(request.nodeid);
+  const name = request.name(0);
+  const target = request.name(name.length + 1);
+  appendEntry(server, reply, directory, server.filesystem.symlink(directory, name, target, ownerOf(request)));
+};
+
+export const create: Operation = (server, request, reply) => {
+  const directory = server.nodes.inode(request.nodeid);
+  const mode = maskedMode(server, directory, request.u32(CREATE_IN.mode), request.u32(CREATE_IN.umask));
+  const inode = server.filesystem.create(directory, request.name(CREATE_IN.SIZE), mode, ownerOf(request));
+  appendEntry(server, reply, directory, inode);
+  appendOpened(server, reply, inode);
+};
+
+/** O_TMPFILE: a file without a name, which can be given one. */
+export const createUnnamed: Operation = (server, request, reply) => {
+  const directory = server.nodes.inode(request.nodeid);
+  const mode = maskedMode(server, directory, request.u32(CREATE_IN.mode), request.u32(CREATE_IN.umask));
+  const inode = server.filesystem.createUnnamed(directory, mode, ownerOf(request));
+  appendEntry(server, reply, directory, inode);
+  const node = server.nodes.find(inode);
+  if (node !== undefined) server.nodes.hold(node, inode);
+  appendOpened(server, reply, inode);
+};
+
+export const link: Operation = (server, request, reply) => {
+  const directory = server.nodes.inode(request.nodeid);
+  const inode = server.nodes.inode(request.u64(LINK_IN.oldnodeid));
+  server.filesystem.link(inode, directory, request.name(LINK_IN.SIZE));
+  server.nodes.unhold(inode);
+  appendEntry(server, reply, directory, inode);
+};
+
+export const unlink: Operation = ({ filesystem, nodes }, request) => {
+  const directory = nodes.inode(request.nodeid);
+  const name = request.name(0);
+  nodes.whileHeld(filesystem.lookup(directory, name), () => filesystem.unlink(directory, name));
+};
+
+export const removeDirectory: Operation = ({ filesystem, nodes }, request) => {
+  const directory = nodes.inode(request.nodeid);
+  const name = request.name(0);
+  nodes.whileHeld(filesystem.lookup(directory, name), () => filesystem.rmdir(directory, name));
+};
+
+export const rename: Operation = (server, request) => move(server, request, RENAME_IN.SIZE, 0);
+
+export const exchangeOrRename: Operation = (server, request) =>
+  move(server, request, RENAME2_IN.SIZE, request.u32(RENAME2_IN.flags));
+
+function move({ filesystem, nodes }: Server, request: Request, namesAt: number, flags: number): void {
+  const from = nodes.inode(request.nodeid);
+  const to = nodes.inode(request.u64(RENAME_IN.newdir));
+  const oldName = request.name(namesAt);
+  const newName = request.name(namesAt + oldName.length + 1);
+  if (flags === RENAME_EXCHANGE) return filesystem.rename(from, oldName, to, newName, 'exchange');
+  if (flags === RENAME_NOREPLACE) return filesystem.rename(from, oldName, to, newName, 'noreplace');
+  if (flags !== 0) throw new FsError('EINVAL', `rename with flags ${flags} is not supported`);
+  const replaced = find(filesystem.lookup.bind(filesystem), to, newName);
+  const replace = (): void => filesystem.rename(from, oldName, to, newName);
+  if (replaced === undefined) replace();
+  else nodes.whileHeld(replaced, replace);
+}
+
+function find(lookup: (directory: Inode, name: Uint8Array) => Inode, directory: Inode, name: Buffer): Inode | undefined {
+  try {
+    return lookup(directory, name);
+  } catch (error) {
+    if (isFsError(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+export const readLink: Operation = ({ filesystem, nodes }, request, reply) => {
+  reply.appendBytes(filesystem.readlink(nodes.inode(request.nodeid)));
+};

@@ -1,0 +1,164 @@
+/**
+ * The server of one mount: takes the kernel's requests one after the other and answers each from
+ * the filesystem. It runs in the thread that owns the volume, without an event loop.
+ */
+import { FsError, isFsError } from '../bytes/index.js';
+import type { Filesystem, Inode } from '../filesystem/index.js';
+import type { Channel } from './channel.js';
+import type { ClaimedKeys } from './claimed-keys.js';
+import { Nodes } from './nodes.js';
+import { OpenFiles } from './open-files.js';
+import { OPERATIONS } from './operations/index.js';
+import type { Reply } from './protocol/reply.js';
+import type { Request } from './protocol/request.js';
+
+/** Tells of one request: the reply's body is appended, a failure thrown as FsError. */
+export type Operation = (server: Server, request: Request, reply: Reply) => void;
+
+export interface ServerOptions {
+  /** Seconds after which changes are committed at the latest. */
+  readonly commitSeconds: number;
+  /** Whether reading a file notes the time of it, in the manner of `relatime`. */
+  readonly updatesAccessTimes: boolean;
+}
+
+/** What the server hands to the other thread. */
+export interface ServerPort {
+  log(line: string): void;
+  /** Sends notices to the kernel, then `reply`: see notices.ts. */
+  notify(notices: readonly Uint8Array[], reply: Uint8Array): void;
+  /** Another thread has woken the server. @returns whether to stop */
+  attend(): boolean;
+}
+
+/** What the kernel and this server have agreed on. */
+export interface Agreement {
+  minor: number;
+  /** Whether a notice can make every cached name stale at once. */
+  hasEpochs: boolean;
+}
+
+const EIO = -5;
+const ENOSYS = -38;
+
+export class Server {
+  readonly filesystem: Filesystem;
+  readonly keys: ClaimedKeys;
+  readonly nodes: Nodes;
+  readonly files: OpenFiles;
+  readonly options: ServerOptions;
+  readonly port: ServerPort;
+  readonly agreement: Agreement = { minor: 0, hasEpochs: false };
+  /** Number of this mount's device, as `st_dev` shows it: known once it is mounted. */
+  mountDevice: string | undefined;
+  /** Notices that must reach the kernel before the reply to the request under way. */
+  readonly notices: Uint8Array[] = [];
+  private readonly channel: Channel;
+  private readonly request: Request;
+  private readonly reply: Reply;
+  /** When the oldest change not yet durable was made, in milliseconds of performance.now(). */
+  private changedAt: number | undefined;
+
+  constructor(
+    filesystem: Filesystem,
+    root: Inode,
+    keys: ClaimedKeys,
+    conversation: { readonly channel: Channel; readonly request: Request; readonly reply: Reply },
+    port: ServerPort,
+    options: ServerOptions,
+  ) {
+    this.filesystem = filesystem;
+    this.keys = keys;
+    this.nodes = new Nodes(filesystem, root);
+    this.files = new OpenFiles(filesystem);
+    this.channel = conversation.channel;
+    this.request = conversation.request;
+    this.reply = conversation.reply;
+    this.port = port;
+    this.options = options;
+  }
+
+  /** Serves until the mount ends or the other thread says stop. */
+  serve(): void {
+    for (;;) {
+      const received = this.channel.receive(this.millisecondsToCommit());
+      if (received === 'ended') return;
+      if (received === 'request') this.answer();
+      else if (received === 'woken' && this.port.attend()) return;
+      this.commitIfDue();
+    }
+  }
+
+  /** Lets go of all that the kernel knew or had open. */
+  release(): void {
+    this.files.clear();
+    this.nodes.clear();
+  }
+
+  /** Makes all that was done so far durable. @throws FsError EIO, ENOSPC, EROFS */
+  commit(): void {
+    if (this.filesystem.transaction.writable) this.filesystem.commit();
+    this.changedAt = undefined;
+  }
+
+  private answer(): void {
+    const { request, reply } = this;
+    reply.begin(request);
+    const operation = OPERATIONS[request.opcode];
+    if (operation === undefined) reply.fail(ENOSYS);
+    else this.run(operation.run);
+    if (operation?.isSilent) return;
+    reply.finish();
+    if (this.notices.length > 0) {
+      this.port.notify(this.notices.splice(0), Uint8Array.prototype.slice.call(reply.bytes, 0, reply.length));
+    } else {
+      this.channel.send();
+    }
+  }
+
+  private run(operation: Operation): void {
+    const { request, reply } = this;
+    try {
+      operation(this, request, reply);
+    } catch (error) {
+      reply.fail(error instanceof FsError ? error.errno : EIO);
+      if (!isExpected(error)) this.port.log(`request ${request.opcode} on node ${request.nodeid}: ${describe(error)}`);
+    }
+  }
+
+  private get hasChanges(): boolean {
+    const { dirtyInodes, transaction } = this.filesystem;
+    return transaction.writable && (dirtyInodes.size > 0 || transaction.hasChanges);
+  }
+
+  private millisecondsToCommit(): number {
+    if (this.changedAt === undefined) return this.hasChanges ? this.options.commitSeconds * 1000 : -1;
+    return Math.max(0, Math.ceil(this.changedAt + this.options.commitSeconds * 1000 - performance.now()));
+  }
+
+  private commitIfDue(): void {
+    if (!this.hasChanges) {
+      this.changedAt = undefined;
+      return;
+    }
+    const now = performance.now();
+    this.changedAt ??= now;
+    if (now - this.changedAt < this.options.commitSeconds * 1000) return;
+    this.changedAt = undefined;
+    try {
+      this.commit();
+    } catch (error) {
+      this.port.log(`commit: ${describe(error)}`);
+    }
+  }
+}
+
+/** What the disk or a bug brings about is worth a line in the log; what a caller did is not. */
+function isExpected(error: unknown): boolean {
+  return isFsError(error) && !isFsError(error, 'EUCLEAN', 'EIO');
+}
+
+export function describe(error: unknown): string {
+  if (isFsError(error)) return error.message;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
