@@ -14,10 +14,28 @@ const SECTOR = 4096;
 const LIMIT = 40 * SECTOR;
 
 export type Step =
-  | { readonly kind: 'write'; readonly file: number; readonly offset: number; readonly length: number; readonly fill: number }
+  | {
+      readonly kind: 'write';
+      readonly file: number;
+      readonly offset: number;
+      readonly length: number;
+      readonly fill: number;
+    }
   | { readonly kind: 'truncate'; readonly file: number; readonly size: number }
-  | { readonly kind: 'punch' | 'zero' | 'allocate'; readonly file: number; readonly offset: number; readonly length: number; readonly keepSize: boolean }
-  | { readonly kind: 'clone' | 'dedupe'; readonly file: number; readonly from: number; readonly to: number; readonly sectors: number }
+  | {
+      readonly kind: 'punch' | 'zero' | 'allocate';
+      readonly file: number;
+      readonly offset: number;
+      readonly length: number;
+      readonly keepSize: boolean;
+    }
+  | {
+      readonly kind: 'clone' | 'dedupe';
+      readonly file: number;
+      readonly from: number;
+      readonly to: number;
+      readonly sectors: number;
+    }
   | { readonly kind: 'flush' | 'commit'; readonly file: number };
 
 const file = fc.nat(1);
@@ -25,28 +43,61 @@ const file = fc.nat(1);
 const place = fc.oneof(
   fc.nat(LIMIT),
   fc.nat(LIMIT / SECTOR).map((sector) => sector * SECTOR),
-  fc.tuple(fc.nat(LIMIT / SECTOR), fc.integer({ min: -3, max: 3 })).map(([sector, by]) => Math.max(0, sector * SECTOR + by)),
+  fc
+    .tuple(fc.nat(LIMIT / SECTOR), fc.integer({ min: -3, max: 3 }))
+    .map(([sector, by]) => Math.max(0, sector * SECTOR + by)),
   fc.nat(3000),
 );
-const length = fc.oneof(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 12 }).map((n) => n * SECTOR), fc.integer({ min: 1, max: 50_000 }));
+const length = fc.oneof(
+  fc.integer({ min: 1, max: 300 }),
+  fc.integer({ min: 1, max: 12 }).map((n) => n * SECTOR),
+  fc.integer({ min: 1, max: 50_000 }),
+);
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 8, arbitrary: fc.record({ kind: fc.constant('write' as const), file, offset: place, length, fill: fc.integer({ min: 1, max: 255 }) }, { noNullPrototype: true }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('truncate' as const), file, size: place }, { noNullPrototype: true }) },
+  {
+    weight: 8,
+    arbitrary: fc.record(
+      { kind: fc.constant('write' as const), file, offset: place, length, fill: fc.integer({ min: 1, max: 255 }) },
+      { noNullPrototype: true },
+    ),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constant('truncate' as const), file, size: place }, { noNullPrototype: true }),
+  },
   {
     weight: 4,
     arbitrary: fc.record(
-      { kind: fc.constantFrom('punch' as const, 'zero' as const, 'allocate' as const), file, offset: place, length, keepSize: fc.boolean() },
+      {
+        kind: fc.constantFrom('punch' as const, 'zero' as const, 'allocate' as const),
+        file,
+        offset: place,
+        length,
+        keepSize: fc.boolean(),
+      },
       { noNullPrototype: true },
     ),
   },
   {
     weight: 3,
     arbitrary: fc.record(
-      { kind: fc.constantFrom('clone' as const, 'clone' as const, 'dedupe' as const), file, from: fc.nat(30), to: fc.nat(30), sectors: fc.integer({ min: 1, max: 20 }) },
+      {
+        kind: fc.constantFrom('clone' as const, 'clone' as const, 'dedupe' as const),
+        file,
+        from: fc.nat(30),
+        to: fc.nat(30),
+        sectors: fc.integer({ min: 1, max: 20 }),
+      },
       { noNullPrototype: true },
     ),
   },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom('flush' as const, 'commit' as const), file }, { noNullPrototype: true }) },
+  {
+    weight: 3,
+    arbitrary: fc.record(
+      { kind: fc.constantFrom('flush' as const, 'commit' as const), file },
+      { noNullPrototype: true },
+    ),
+  },
 );
 
 /** The bytes of the two files. */
@@ -97,7 +148,8 @@ function apply(step: Step, model: Model, files: readonly Inode[], filesystem: Fi
       return;
     case 'clone':
     case 'dedupe':
-      return share(step, model, files);
+      share(step, model, files);
+      return;
     case 'flush':
       inode.data.flush();
       return;
@@ -118,12 +170,16 @@ function share(step: Extract<Step, { from: number }>, model: Model, files: reado
   const isOdd = length % SECTOR !== 0;
   if (step.kind === 'dedupe') {
     if (to + length > targetBytes.length || (isOdd && to + length !== targetBytes.length)) return;
-    const isSame = Buffer.compare(sourceBytes.subarray(from, from + length), targetBytes.subarray(to, to + length)) === 0;
+    const isSame =
+      Buffer.compare(sourceBytes.subarray(from, from + length), targetBytes.subarray(to, to + length)) === 0;
     assert.equal(dedupeRange(source, from, length, target, to), isSame);
     return;
   }
   if (isOdd && to + length < targetBytes.length) {
-    assert.throws(() => cloneRange(source, from, length, target, to), (error) => isFsError(error, 'EINVAL'));
+    assert.throws(
+      () => cloneRange(source, from, length, target, to),
+      (error) => isFsError(error, 'EINVAL'),
+    );
     return;
   }
   cloneRange(source, from, length, target, to);
@@ -153,7 +209,10 @@ function compareHoles(inode: Inode, wanted: Uint8Array): void {
     } catch (error) {
       assert.ok(isFsError(error, 'ENXIO'));
     }
-    assert.ok(wanted.subarray(position, data).every((byte) => byte === 0), `hole from ${position} to ${data} holds data`);
+    assert.ok(
+      wanted.subarray(position, data).every((byte) => byte === 0),
+      `hole from ${position} to ${data} holds data`,
+    );
     if (data === wanted.length) return;
     position = inode.data.holeAfter(data);
     assert.ok(position > data, 'data has a length');
@@ -172,7 +231,12 @@ export const VARIANTS: Record<string, TestVolumeOptions> = {
 };
 
 /** Runs steps on two new files in a new directory, and compares them once more when reopened. */
-export function runSteps(device: BlockDevice, directoryName: string, steps: readonly Step[], between?: BetweenSteps): void {
+export function runSteps(
+  device: BlockDevice,
+  directoryName: string,
+  steps: readonly Step[],
+  between?: BetweenSteps,
+): void {
   const filesystem = openFilesystem(device);
   const directory = newDirectory(filesystem, directoryName);
   const files = [newFile(filesystem, directory, 'a'), newFile(filesystem, directory, 'b')];

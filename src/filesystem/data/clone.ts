@@ -33,7 +33,13 @@ interface Sharing {
  *
  * @throws FsError EINVAL (alignment, overlap, past the source's end, keys that differ), EISDIR, EROFS, ENOSPC, EFBIG
  */
-export function cloneRange(source: Inode, sourceOffset: number, length: number, target: Inode, targetOffset: number): void {
+export function cloneRange(
+  source: Inode,
+  sourceOffset: number,
+  length: number,
+  target: Inode,
+  targetOffset: number,
+): void {
   const sharing = checkSharing(source, sourceOffset, length, target, targetOffset);
   if (length === 0) return;
   if (targetOffset + length < target.item.size) checkAligned(length, target.data.sectorsize);
@@ -46,19 +52,33 @@ export function cloneRange(source: Inode, sourceOffset: number, length: number, 
  * @returns false, with nothing changed, if they differ
  * @throws FsError as {@link cloneRange}; EINVAL also past the target's end
  */
-export function dedupeRange(source: Inode, sourceOffset: number, length: number, target: Inode, targetOffset: number): boolean {
+export function dedupeRange(
+  source: Inode,
+  sourceOffset: number,
+  length: number,
+  target: Inode,
+  targetOffset: number,
+): boolean {
   const sharing = checkSharing(source, sourceOffset, length, target, targetOffset);
   const end = targetOffset + length;
   if (end > target.item.size) throw new FsError('EINVAL', `the range to deduplicate ends past ${target.describe()}`);
   if (end < target.item.size) checkAligned(length, target.data.sectorsize);
   if (!sameBytes(sharing)) return false;
-  const { mtime } = target.item;
+  // The contents stay as they are, so the file counts as unchanged.
+  const { mtime, ctime } = target.item;
   if (length > 0) share(sharing);
   target.item.mtime = mtime;
+  target.item.ctime = ctime;
   return true;
 }
 
-function checkSharing(source: Inode, sourceOffset: number, length: number, target: Inode, targetOffset: number): Sharing {
+function checkSharing(
+  source: Inode,
+  sourceOffset: number,
+  length: number,
+  target: Inode,
+  targetOffset: number,
+): Sharing {
   if (!source.isRegular || !target.isRegular) {
     const isDirectory = source.isDirectory || target.isDirectory;
     throw new FsError(isDirectory ? 'EISDIR' : 'EINVAL', 'only regular files can share extents');
@@ -73,12 +93,13 @@ function checkSharing(source: Inode, sourceOffset: number, length: number, targe
   const overlaps = source === target && Math.abs(sourceOffset - targetOffset) < roundUp(length, sectorsize);
   if (overlaps) throw new FsError('EINVAL', 'the ranges overlap');
   checkSameKind(source, target);
-  target.data.assertWritable(targetOffset + length);
+  target.data.assertWritable(targetOffset, targetOffset + length);
   return { source: source.data, sourceOffset, target: target.data, targetOffset, length };
 }
 
 function checkAligned(value: number, sectorsize: number): void {
-  if (value % sectorsize !== 0 || value < 0) throw new FsError('EINVAL', `${value} is no multiple of the sector size ${sectorsize}`);
+  if (value % sectorsize !== 0 || value < 0)
+    throw new FsError('EINVAL', `${value} is no multiple of the sector size ${sectorsize}`);
 }
 
 /** Extents can be read only with what they were written with: the same key, the same mode, checksums or none. */
@@ -89,7 +110,8 @@ function checkSameKind(source: Inode, target: Inode): void {
   if (!source.encrypted && !target.encrypted) return;
   const { policy } = source;
   const sameKey = policy !== undefined && target.policy !== undefined && extentMatchesPolicy(policy, target.policy);
-  if (!sameKey) throw new FsError('EINVAL', 'files share extents only if both are plain, or encrypted with one key and mode');
+  if (!sameKey)
+    throw new FsError('EINVAL', 'files share extents only if both are plain, or encrypted with one key and mode');
 }
 
 function sameBytes({ source, sourceOffset, target, targetOffset, length }: Sharing): boolean {
@@ -108,9 +130,13 @@ function share(sharing: Sharing): void {
   const { source, target, targetOffset, length } = sharing;
   source.flush();
   target.flush();
-  if (source.isInline) return copyInline(sharing);
+  if (source.isInline) {
+    copyInline(sharing);
+    return;
+  }
   target.leaveInline();
   if (targetOffset > target.size) target.withSpace(target.sectorsize, () => target.clearTail());
+  target.inode.markDirty();
   const end = targetOffset + roundUp(length, target.sectorsize);
   for (let position = targetOffset; position < end; ) position = shareNext(sharing, position, end);
   target.inode.touch('contents');
@@ -130,7 +156,11 @@ function shareNext(sharing: Sharing, position: number, end: number): number {
     const from = sourceOffset + (position - targetOffset);
     const found = extentAtOrAfter(source.list, from);
     const piece = pieceOf(found, from, from + (end - position));
-    const stop = step(target.list, { start: position, end: position + (piece.end - piece.start) }, MAX_DROPS_PER_STEP).end;
+    const stop = step(
+      target.list,
+      { start: position, end: position + (piece.end - piece.start) },
+      MAX_DROPS_PER_STEP,
+    ).end;
     if (found === undefined || found.start > from || isHole(found.extent)) makeHole(target, position, stop);
     else putShared(source, found, from, target, { start: position, end: stop });
     target.growTo(Math.min(stop, targetOffset + length));

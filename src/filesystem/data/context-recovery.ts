@@ -6,20 +6,12 @@
  * the same file, in a clone, or in a snapshot.
  */
 import { FsError, isFsError } from '../../bytes/index.js';
-import {
-  decodeFileExtent,
-  EXTENT_DATA_KEY,
-  EXTENT_DATA_REF_KEY,
-  FIRST_FREE_OBJECTID,
-  FS_TREE_OBJECTID,
-  Key,
-  ROOT_ITEM_KEY,
-  SHARED_DATA_REF_KEY,
-} from '../../format/index.js';
+import { decodeFileExtent, EXTENT_DATA_KEY, EXTENT_DATA_REF_KEY, SHARED_DATA_REF_KEY } from '../../format/index.js';
 import { type ExtentContext, extentMatchesPolicy } from '../../fscrypt/index.js';
 import { TreeBlock } from '../../tree/index.js';
 import type { Filesystem } from '../filesystem.js';
 import type { Inode } from '../inode.js';
+import { subvolumeIds } from '../layout.js';
 import { contextKey, hasContextItem, storedContext } from './extent-contexts.js';
 import { extentsFrom, type PlacedExtent } from './file-extents.js';
 
@@ -67,13 +59,18 @@ function* lenders(inode: Inode, { extent }: PlacedExtent): IterableIterator<Exte
     if (root !== subvolume.id || ino !== inode.ino) yield* contextsIn(filesystem, root, ino, diskBytenr);
   }
   // Users recorded by leaf may be shared by snapshots, whose own leaves may know more.
-  for (const root of subvolumeIds(filesystem)) {
+  for (const root of subvolumeIds(filesystem.transaction.rootTree)) {
     for (const ino of inodes) yield* contextsIn(filesystem, root, ino, diskBytenr);
   }
 }
 
 /** Contexts that the items of one inode have for an extent. A subvolume or context that is damaged lends none. */
-function* contextsIn(filesystem: Filesystem, root: number, ino: number, diskBytenr: number): IterableIterator<ExtentContext> {
+function* contextsIn(
+  filesystem: Filesystem,
+  root: number,
+  ino: number,
+  diskBytenr: number,
+): IterableIterator<ExtentContext> {
   try {
     const { tree } = filesystem.subvolume(root);
     for (const placed of extentsFrom({ tree, ino, sectorsize: filesystem.transaction.volume.sectorsize }, 0)) {
@@ -108,13 +105,4 @@ function usersInLeaf({ transaction }: Filesystem, parent: number, bytenr: number
     if (diskBytenr === bytenr) users.push({ root: leaf.owner, ino: key.objectid });
   }
   return users;
-}
-
-function subvolumeIds(filesystem: Filesystem): number[] {
-  const ids = [FS_TREE_OBJECTID];
-  const cursor = filesystem.transaction.rootTree.seek(new Key(FIRST_FREE_OBJECTID, ROOT_ITEM_KEY, 0));
-  for (; cursor.valid && cursor.keyObjectid >= FIRST_FREE_OBJECTID; cursor.next()) {
-    if (cursor.keyType === ROOT_ITEM_KEY && ids.at(-1) !== cursor.keyObjectid) ids.push(cursor.keyObjectid);
-  }
-  return ids;
 }

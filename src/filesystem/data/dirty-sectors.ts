@@ -1,15 +1,16 @@
 /**
  * Dirty file data: sectors written but not yet on disk.
  *
- * Kept in chunks of 32 sectors, each with one bit per sector. A dirty sector is always whole:
- * whoever writes part of one completes it first.
+ * Kept in chunks of 16 sectors, each with one bit per sector, and memory only from its first dirty
+ * sector to its last. A dirty sector is always whole: whoever writes part of one completes it first.
  */
 import { roundDown, roundUp } from '../../bytes/index.js';
 
-const SECTORS_PER_CHUNK = 32;
+const SECTORS_PER_CHUNK = 16;
 
 interface Chunk {
-  /** Grows by doubling, so that a file of one sector does not cost a whole chunk. */
+  /** Where in the chunk `bytes` begins. */
+  from: number;
   bytes: Uint8Array;
   /** Bit n stands for sector n of the chunk. */
   dirty: number;
@@ -25,7 +26,8 @@ export class DirtySectors {
   private readonly sectorsize: number;
   private readonly chunkSize: number;
   private readonly chunks = new Map<number, Chunk>();
-  private order: number[] | undefined;
+  /** Numbers of the chunks, ascending. */
+  private readonly order: number[] = [];
   private count = 0;
 
   constructor(sectorsize: number) {
@@ -68,8 +70,8 @@ export class DirtySectors {
       const at = offset + done;
       const inChunk = at % this.chunkSize;
       const length = Math.min(bytes.length - done, this.chunkSize - inChunk);
-      const chunk = this.chunkFor(at, inChunk + length);
-      chunk.bytes.set(bytes.subarray(done, done + length), inChunk);
+      const chunk = this.chunkFor(at, length);
+      chunk.bytes.set(bytes.subarray(done, done + length), inChunk - chunk.from);
       this.mark(chunk, inChunk, length);
       done += length;
     }
@@ -90,18 +92,18 @@ export class DirtySectors {
     for (let at = start; at < end; ) {
       const inChunk = at % this.chunkSize;
       const length = Math.min(end - at, this.chunkSize - inChunk);
-      const chunk = this.chunkFor(at, inChunk + length);
-      yield { start: at, bytes: chunk.bytes.subarray(inChunk, inChunk + length) };
+      const { from, bytes } = this.chunkFor(at, length);
+      yield { start: at, bytes: bytes.subarray(inChunk - from, inChunk - from + length) };
       at += length;
     }
   }
 
   /** The first dirty run that ends after `offset`, from `offset` on. */
   nextRun(offset: number): FileRange | undefined {
-    for (const index of this.ordered()) {
-      const base = index * this.chunkSize;
-      if (base + this.chunkSize <= offset) continue;
-      for (let at = Math.max(base, roundDown(offset, this.sectorsize)); at < base + this.chunkSize; at += this.sectorsize) {
+    for (let i = this.indexOf(offset); i < this.order.length; i++) {
+      const base = (this.order[i] ?? 0) * this.chunkSize;
+      const first = Math.max(base, roundDown(offset, this.sectorsize));
+      for (let at = first; at < base + this.chunkSize; at += this.sectorsize) {
         if (this.has(at)) return { start: Math.max(at, offset), end: this.runEnd(at, Number.MAX_SAFE_INTEGER) };
       }
     }
@@ -112,21 +114,33 @@ export class DirtySectors {
   remove(start: number, end: number): number {
     const before = this.count;
     const from = roundUp(start, this.sectorsize);
-    for (const index of this.ordered()) {
+    for (let i = this.indexOf(from); i < this.order.length; ) {
+      const index = this.order[i] ?? 0;
       const base = index * this.chunkSize;
       const chunk = this.chunks.get(index);
-      if (chunk === undefined || base + this.chunkSize <= from || base >= end) continue;
+      if (chunk === undefined || base >= end) break;
       this.unmark(chunk, from - base, end - base);
-      if (chunk.dirty !== 0) continue;
+      if (chunk.dirty !== 0) {
+        i += 1;
+        continue;
+      }
       this.chunks.delete(index);
-      this.order = undefined;
+      this.order.splice(i, 1);
     }
     return (before - this.count) * this.sectorsize;
   }
 
-  private ordered(): readonly number[] {
-    this.order ??= [...this.chunks.keys()].sort((a, b) => a - b);
-    return this.order;
+  /** Where in {@link order} the first chunk stands that does not end before `offset`. */
+  private indexOf(offset: number): number {
+    const wanted = Math.floor(offset / this.chunkSize);
+    let low = 0;
+    let high = this.order.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.order[middle] ?? 0) < wanted) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   private isEmptyChunk(offset: number): boolean {
@@ -137,22 +151,31 @@ export class DirtySectors {
     return 1 << Math.floor((offset % this.chunkSize) / this.sectorsize);
   }
 
+  /** The chunk of the byte at `offset`, with memory for `length` bytes from there on. */
   private chunkFor(offset: number, length: number): Chunk {
     const index = Math.floor(offset / this.chunkSize);
-    let chunk = this.chunks.get(index);
+    const from = roundDown(offset % this.chunkSize, this.sectorsize);
+    const end = roundUp((offset % this.chunkSize) + length, this.sectorsize);
+    const chunk = this.chunks.get(index);
     if (chunk === undefined) {
-      chunk = { bytes: new Uint8Array(0), dirty: 0 };
-      this.chunks.set(index, chunk);
-      this.order = undefined;
+      const created: Chunk = { from, bytes: new Uint8Array(end - from), dirty: 0 };
+      this.chunks.set(index, created);
+      this.order.splice(this.indexOf(offset), 0, index);
+      return created;
     }
-    if (chunk.bytes.length < length) {
-      let size = this.sectorsize;
-      while (size < length) size *= 2;
-      const grown = new Uint8Array(size);
-      grown.set(chunk.bytes);
-      chunk.bytes = grown;
-    }
+    if (from < chunk.from || end > chunk.from + chunk.bytes.length) this.extend(chunk, from, end);
     return chunk;
+  }
+
+  /** Makes a chunk's memory reach from `from` to `end`; upwards it at least doubles, as files grow. */
+  private extend(chunk: Chunk, from: number, end: number): void {
+    const oldEnd = chunk.from + chunk.bytes.length;
+    const newFrom = Math.min(from, chunk.from);
+    const doubled = end > oldEnd ? Math.min(this.chunkSize, oldEnd + chunk.bytes.length) : oldEnd;
+    const grown = new Uint8Array(Math.max(end, doubled) - newFrom);
+    grown.set(chunk.bytes, chunk.from - newFrom);
+    chunk.from = newFrom;
+    chunk.bytes = grown;
   }
 
   private mark(chunk: Chunk, from: number, length: number): void {

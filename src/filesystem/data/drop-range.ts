@@ -37,7 +37,13 @@ export const ITEMS_PER_STEP = ITEMS_PER_EXTENT + MAX_DROPS_PER_STEP * ITEMS_PER_
  * @returns where it stopped: `end`, or earlier after `limit` items
  * @throws FsError EUCLEAN, EIO
  */
-export function dropRange(list: ExtentList, inode: Inode, start: number, end: number, limit = Number.POSITIVE_INFINITY): number {
+export function dropRange(
+  list: ExtentList,
+  inode: Inode,
+  start: number,
+  end: number,
+  limit = Number.POSITIVE_INFINITY,
+): number {
   let position = start;
   for (let dropped = 0; position < end; dropped++) {
     const found = extentAtOrAfter(list, position);
@@ -99,7 +105,12 @@ function part({ start: was, extent }: PlacedExtent, start: number, end: number):
 }
 
 /** A reference names key offset minus extent offset, which trimming leaves alone: only the count can change. */
-function changeReferences(inode: Inode, { start, extent }: PlacedExtent, keepsFront: boolean, keepsBack: boolean): void {
+function changeReferences(
+  inode: Inode,
+  { start, extent }: PlacedExtent,
+  keepsFront: boolean,
+  keepsBack: boolean,
+): void {
   const { transaction } = inode.filesystem;
   const { id } = inode.subvolume;
   const { diskBytenr, diskNumBytes, offset } = extent;

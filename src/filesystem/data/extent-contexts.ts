@@ -7,7 +7,14 @@
  * to the other.
  */
 import { corrupt } from '../../bytes/index.js';
-import { COMPRESS_NONE, ENCRYPTION_FSCRYPT, ENCRYPTION_NONE, FSCRYPT_CTX_KEY, INODE_CONTEXT_SIZE, Key } from '../../format/index.js';
+import {
+  COMPRESS_NONE,
+  ENCRYPTION_FSCRYPT,
+  ENCRYPTION_NONE,
+  FSCRYPT_CTX_KEY,
+  INODE_CONTEXT_SIZE,
+  Key,
+} from '../../format/index.js';
 import { type ExtentContext, extentMatchesPolicy, parseExtentContext } from '../../fscrypt/index.js';
 import type { Tree } from '../../tree/index.js';
 import type { Inode } from '../inode.js';

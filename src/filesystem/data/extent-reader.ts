@@ -6,7 +6,13 @@
 import { corrupt, equalBytes, FsError } from '../../bytes/index.js';
 import { decompress } from '../../compression/index.js';
 import type { ContentsCipher } from '../../crypto/index.js';
-import { COMPRESS_NONE, FILE_EXTENT, INODE_CONTEXT_SIZE, INODE_NODATASUM, MAX_COMPRESSED_EXTENT } from '../../format/index.js';
+import {
+  COMPRESS_NONE,
+  FILE_EXTENT,
+  INODE_CONTEXT_SIZE,
+  INODE_NODATASUM,
+  MAX_COMPRESSED_EXTENT,
+} from '../../format/index.js';
 import type { Inode } from '../inode.js';
 import { contextItemBytes, findContext } from './context-recovery.js';
 import { checkContext, hasContextItem, isCiphertext } from './extent-contexts.js';
@@ -57,14 +63,19 @@ export class ExtentReader {
       // Not needed to read zeros, but a preallocated extent without its context is to be reported like any other.
       if (hasContextItem(placed)) contextItemBytes(this.inode, placed);
       into.fill(0);
-      return;
+    } else if (isInline(extent)) {
+      copyWindow(this.inlineBytes(placed), from, into);
+    } else if (extent.compression !== COMPRESS_NONE) {
+      copyWindow(this.decompressedExtent(placed), from - start + extent.offset, into);
+    } else {
+      this.readInPieces(placed, from - start + extent.offset, into);
     }
-    if (isInline(extent)) return copyWindow(this.inlineBytes(placed), from, into);
-    const skipped = from - start + extent.offset;
-    if (extent.compression !== COMPRESS_NONE) return copyWindow(this.decompressedExtent(placed), skipped, into);
+  }
+
+  private readInPieces(placed: PlacedExtent, at: number, into: Uint8Array): void {
     const cipher = this.cipherOf(placed);
     for (let done = 0; done < into.length; done += READ_SIZE) {
-      this.readSectors(placed, skipped + done, into.subarray(done, done + READ_SIZE), cipher);
+      this.readSectors(placed, at + done, into.subarray(done, done + READ_SIZE), cipher);
     }
   }
 
@@ -73,7 +84,12 @@ export class ExtentReader {
    *
    * @param at - byte in the extent on disk
    */
-  private readSectors({ extent }: PlacedExtent, at: number, into: Uint8Array, cipher: ContentsCipher | undefined): void {
+  private readSectors(
+    { extent }: PlacedExtent,
+    at: number,
+    into: Uint8Array,
+    cipher: ContentsCipher | undefined,
+  ): void {
     const { transaction } = this.inode.filesystem;
     const { volume } = transaction;
     const { sectorsize } = this.list;
@@ -86,16 +102,25 @@ export class ExtentReader {
       throw new FsError('EIO', `${this.inode.describe()}: data at ${bytenr} has no checksum`);
     }
     const firstUnit = at / sectorsize;
-    if (cipher === undefined) return volume.readDataVerified(bytenr, into, sums);
-    if (extent.context?.length !== INODE_CONTEXT_SIZE) {
+    if (cipher !== undefined && extent.context?.length === INODE_CONTEXT_SIZE) {
+      this.readPlainlySummed(bytenr, into, sums, (sector, index) => cipher.decrypt(firstUnit + index, sector, sector));
+    } else {
       volume.readDataVerified(bytenr, into, sums);
-      cipher.decrypt(firstUnit, into, into);
-      return;
+      cipher?.decrypt(firstUnit, into, into);
     }
-    // Layout `trailing` sums up the plaintext, so decryption comes before the verdict.
+  }
+
+  /** Layout `trailing` sums up the plaintext, so decryption comes before the verdict. */
+  private readPlainlySummed(
+    bytenr: number,
+    into: Uint8Array,
+    sums: readonly (Uint8Array | undefined)[],
+    decrypt: (sector: Uint8Array, index: number) => void,
+  ): void {
+    const { volume } = this.inode.filesystem.transaction;
     const digest = new Uint8Array(volume.checksum.size);
     volume.readDataJudged(bytenr, into, (sector, index) => {
-      cipher.decrypt(firstUnit + index, sector, sector);
+      decrypt(sector, index);
       const wanted = sums[index];
       if (wanted === undefined) return true;
       volume.checksum.digestInto(sector, digest, 0);

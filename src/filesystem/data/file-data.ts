@@ -14,19 +14,18 @@ import { type ExtentContext, newExtentContext } from '../../fscrypt/index.js';
 import type { Inode } from '../inode.js';
 import { DirtySectors } from './dirty-sectors.js';
 import { ITEMS_PER_EXTENT } from './drop-range.js';
+import { dataAfter, type FileExtentInfo, holeAfter, listExtents } from './extent-map.js';
 import { ExtentReader } from './extent-reader.js';
 import { type ExtentList, extentAt, extentAtOrAfter, holdsData, isInline } from './file-extents.js';
 import { fillNextGap, flushNext } from './flush.js';
 import { preallocate, punchHole } from './holes.js';
-import { dataAfter, type FileExtentInfo, holeAfter, listExtents } from './extent-map.js';
+import { ReadWindow } from './read-window.js';
 import { truncate } from './truncate.js';
 
 /** Files end below 2^53, where numbers stop being exact, and at a whole sector. */
 export const MAX_FILE_SIZE = 2 ** 53 - 65536;
 /** Bytes accepted before the next look at the limit of dirty data. */
 const WRITE_STEP = 1024 * 1024;
-/** Bytes read ahead when a file is read in small pieces from front to back. */
-const READ_AHEAD = 128 * 1024;
 /** Dirty bytes of the whole filesystem beyond which data is written without waiting for a commit. */
 const DIRTY_LIMIT = 16 * 1024 * 1024;
 
@@ -39,9 +38,7 @@ export class FileData {
   /** Without the feature `no-holes`: from here on gaps up to the end of the file need hole items. */
   gapsFrom: number | undefined;
   private readonly reader: ExtentReader;
-  /** Bytes of the file as on disk, read ahead. */
-  private window: { start: number; bytes: Uint8Array } | undefined;
-  private readEnd = 0;
+  private readonly window: ReadWindow;
   private keyGeneration = 0;
   private knownInline: boolean | undefined;
   private preparedContext: ExtentContext | undefined;
@@ -52,6 +49,7 @@ export class FileData {
     this.list = { tree: inode.subvolume.tree, ino: inode.ino, sectorsize: this.sectorsize };
     this.dirty = new DirtySectors(this.sectorsize);
     this.reader = new ExtentReader(inode, this.list);
+    this.window = new ReadWindow(this.reader, this.sectorsize);
   }
 
   /** Bytes in the file. */
@@ -89,50 +87,17 @@ export class FileData {
       const runEnd = this.dirty.runEnd(position, end);
       const part = into.subarray(position - offset, runEnd - offset);
       if (this.dirty.has(position)) this.dirty.read(position, part);
-      else this.readClean(position, part);
+      else this.window.read(position, part, this.size);
       position = runEnd;
     }
-    this.readEnd = end;
     return length;
   }
 
   /** Drops what was read ahead, after a change of extents or of keys. */
   forget(): void {
-    this.reader.forget();
-    this.window = undefined;
+    this.window.drop();
     this.knownInline = undefined;
     this.keyGeneration = this.inode.filesystem.keyring.generation;
-  }
-
-  private readClean(offset: number, into: Uint8Array): void {
-    const { sectorsize } = this;
-    let done = 0;
-    while (done < into.length) {
-      const position = offset + done;
-      const whole = roundDown(into.length - done, sectorsize);
-      if (whole >= READ_AHEAD && position % sectorsize === 0) {
-        this.reader.read(position, into.subarray(done, done + whole));
-        done += whole;
-        continue;
-      }
-      const { start, bytes } = this.windowAt(position, offset + into.length);
-      const piece = bytes.subarray(position - start, position - start + into.length - done);
-      into.set(piece, done);
-      done += piece.length;
-    }
-  }
-
-  /** A window with the byte at `offset`: up to `end`, or beyond it when reading seems to go on. */
-  private windowAt(offset: number, end: number): { start: number; bytes: Uint8Array } {
-    const { window, sectorsize } = this;
-    if (window !== undefined && window.start <= offset && offset < window.start + window.bytes.length) return window;
-    const start = roundDown(offset, sectorsize);
-    const wanted = offset === this.readEnd || offset === window?.start ? start + READ_AHEAD : end;
-    const windowEnd = Math.min(roundUp(wanted, sectorsize), start + READ_AHEAD, roundUp(this.size, sectorsize));
-    const bytes = new Uint8Array(windowEnd - start);
-    this.reader.read(start, bytes);
-    this.window = { start, bytes };
-    return this.window;
   }
 
   /** One sector as on disk, zero past the end of the file. */
@@ -155,7 +120,7 @@ export class FileData {
    */
   write(offset: number, bytes: Uint8Array): number {
     const { inode } = this;
-    this.assertWritable(offset + bytes.length);
+    this.assertWritable(offset, offset + bytes.length);
     for (let done = 0; done < bytes.length; done += WRITE_STEP) {
       const part = bytes.subarray(done, done + WRITE_STEP);
       try {
@@ -311,11 +276,12 @@ export class FileData {
   }
 
   /** @throws FsError EROFS, EFBIG, and for an encrypted file ENOKEY: data that cannot be encrypted is not accepted */
-  assertWritable(end: number): void {
+  assertWritable(start: number, end: number): void {
     const { filesystem, subvolume } = this.inode;
     filesystem.assertWritable(subvolume);
-    if (!Number.isSafeInteger(end) || end < 0) throw new FsError('EINVAL', `${end} is no place in a file`);
-    if (end > MAX_FILE_SIZE) throw new FsError('EFBIG', `${this.inode.describe()}: files end at ${MAX_FILE_SIZE} bytes`);
+    if (!(start >= 0 && end >= start)) throw new FsError('EINVAL', `bytes ${start} to ${end} are no range of a file`);
+    if (end > MAX_FILE_SIZE)
+      throw new FsError('EFBIG', `${this.inode.describe()}: files end at ${MAX_FILE_SIZE} bytes`);
     this.preparedContext ??= this.newContext();
     if (this.preparedContext !== undefined) this.inode.keys.contentsCipher(this.preparedContext);
   }

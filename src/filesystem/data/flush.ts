@@ -105,11 +105,18 @@ export function newExtent(
  *
  * @param contextItem - what layout `item` stores beside it
  */
-export function insertExtent(list: ExtentList, inode: Inode, start: number, extent: FileExtent, contextItem?: Uint8Array): void {
+export function insertExtent(
+  list: ExtentList,
+  inode: Inode,
+  start: number,
+  extent: FileExtent,
+  contextItem?: Uint8Array,
+): void {
   const { tree, ino } = list;
   tree.insert(extentDataKey(ino, start), encodeFileExtent(extent));
   if (contextItem !== undefined) putContextItem(tree, ino, start, contextItem);
-  if (!isOnDisk(extent)) return inode.markDirty();
+  inode.markDirty();
+  if (!isOnDisk(extent)) return;
   const { diskBytenr, diskNumBytes, offset, numBytes } = extent;
   inode.filesystem.transaction.addDataReference(diskBytenr, diskNumBytes, inode.subvolume.id, ino, start - offset);
   countBytes(inode, numBytes);
@@ -190,7 +197,13 @@ function writeSectors(
 }
 
 /** Encrypts the dirty bytes at `position` into `into`; data units count from the extent's `start`. */
-function encryptPieces(data: FileData, start: number, position: number, into: Uint8Array, cipher: ContentsCipher): void {
+function encryptPieces(
+  data: FileData,
+  start: number,
+  position: number,
+  into: Uint8Array,
+  cipher: ContentsCipher,
+): void {
   for (const piece of data.dirty.pieces(position, position + into.length)) {
     const at = piece.start - position;
     const firstUnit = (piece.start - start) / data.sectorsize;

@@ -110,6 +110,6 @@ function* holesIn(list: ExtentList, { start, end }: FileRange): IterableIterator
 
 function checkedEnd(data: FileData, offset: number, length: number): number {
   if (length <= 0) throw new FsError('EINVAL', `a range of ${length} bytes`);
-  data.assertWritable(offset + length);
+  data.assertWritable(offset, offset + length);
   return offset + length;
 }

@@ -3,12 +3,19 @@ import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { isFsError } from '../../../src/bytes/index.js';
 import { FileDevice } from '../../../src/device/index.js';
-import { Filesystem } from '../../../src/filesystem/index.js';
 import type { Inode } from '../../../src/filesystem/index.js';
+import { Filesystem } from '../../../src/filesystem/index.js';
 import { Keyring } from '../../../src/fscrypt/index.js';
 import { Transaction } from '../../../src/transaction/index.js';
 import { openVolumeDevices } from '../../../src/volume/index.js';
-import { imagePath, MANIFEST_NAMES, type ManifestEntry, type ManifestName, manifestKeys, readManifest } from '../../support/images.js';
+import {
+  imagePath,
+  MANIFEST_NAMES,
+  type ManifestEntry,
+  type ManifestName,
+  manifestKeys,
+  readManifest,
+} from '../../support/images.js';
 
 interface OpenImage {
   readonly filesystem: Filesystem;
@@ -85,7 +92,8 @@ describe('file data of kernel-made volumes', () => {
     for (const { root, ino, entry } of filesOf(manifest.with_key)) {
       const before = warnings.length;
       assert.equal(digestOf(filesystem.inode(root, ino), 65536), entry.sha256);
-      if (damaged.has(entry.path ?? '')) assert.equal(warnings.length, before + 1, `${entry.path}: ${warnings.slice(before)}`);
+      if (damaged.has(entry.path ?? ''))
+        assert.equal(warnings.length, before + 1, `${entry.path}: ${warnings.slice(before)}`);
     }
   });
 });
