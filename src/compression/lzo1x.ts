@@ -1,8 +1,11 @@
 /**
  * LZO1X streams (linux Documentation/staging/lzo.rst describes the format).
  *
- * Written here because the LZO packages of npm either need a compiler to install or read past the
- * end of damaged input. Every instruction copies a match from the output and then up to three
+ * Written here because no LZO package of npm served when tried (November 2026): `lzo` and
+ * `lzo-decompress` need a compiler to install, `lzo-wasm` loads only through a bundler, and `lzo-ts`,
+ * which is GPL, never returns from a stream that is cut off.
+ *
+ * Every instruction copies a match from the output and then up to three
  * literals from the input; what a small instruction byte means depends on how many literals the one
  * before it copied.
  */
