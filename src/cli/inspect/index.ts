@@ -1,7 +1,5 @@
-import type { Command } from 'commander';
-
-/** `dump-super` and `dump-tree` are complete in this folder; the program registers both with this one call. */
-export function registerInspect(program: Command): void {
-  program.command('dump-super <image>').description('print the superblock');
-  program.command('dump-tree <image>').description('print the items of the trees');
-}
+/** Looking at the bytes of a volume: what `dump-super` and `dump-tree` print. */
+export { registerInspect } from './commands.js';
+export { type SuperLinesOptions, superLines } from './dump-super.js';
+export { type TreeLinesOptions, treeLines } from './dump-tree.js';
+export { treeIdOf } from './tree-names.js';
