@@ -116,7 +116,7 @@ export function checkBlock(view: DataView, context: CheckContext): void {
   if (level >= MAX_LEVEL) throw corrupt(where, `level ${level}, at most ${MAX_LEVEL - 1}`);
   const nritems = view.getUint32(HEADER.nritems, true);
   if (level > 0) {
-    checkNode(view, context, where, nritems);
+    checkNode(view, context, where, nritems, generation);
   } else if (nritems > 0) {
     checkLeaf(view, context, nritems, bytenr, owner);
   } else if ((flags & FLAG_RELOC) === 0 && (owner === 0 || NEVER_EMPTY.includes(owner))) {
@@ -124,7 +124,7 @@ export function checkBlock(view: DataView, context: CheckContext): void {
   }
 }
 
-function checkNode(view: DataView, context: CheckContext, where: string, nritems: number): void {
+function checkNode(view: DataView, context: CheckContext, where: string, nritems: number, generation: number): void {
   const most = maxKeyPtrs(context.nodesize);
   if (nritems === 0 || nritems > most) throw corrupt(where, `node with ${nritems} children, wanted 1 to ${most}`);
   for (let slot = 0; slot < nritems; slot++) {
@@ -133,6 +133,9 @@ function checkNode(view: DataView, context: CheckContext, where: string, nritems
     if (blockptr === 0 || blockptr % context.sectorsize !== 0) {
       throw corrupt(`${where}, slot ${slot}`, `child at unlawful address ${blockptr}`);
     }
+    // A block is copied together with all that is above it, so no child is newer than its parent.
+    const born = readU53(view, at + KEY_PTR.generation);
+    if (born > generation) throw corrupt(`${where}, slot ${slot}`, `child of generation ${born}, newer than the node`);
     if (slot > 0 && compareKeysAt(view, at - KEY_PTR.SIZE, at) >= 0) {
       throw corrupt(`${where}, slot ${slot}`, 'keys do not ascend');
     }

@@ -36,7 +36,8 @@ export class Key {
 
   /** The offset as an unsigned quantity. @throws FsError EUCLEAN when it needs more than 53 bits */
   get offset(): number {
-    if (this.offsetHigh > MAX_HIGH) throw corrupt(`key ${this}`, 'the offset is larger than any quantity a volume can hold');
+    if (this.offsetHigh > MAX_HIGH)
+      throw corrupt(`key ${this}`, 'the offset is larger than any quantity a volume can hold');
     return this.offsetHigh * TWO_32 + this.offsetLow;
   }
 
@@ -69,7 +70,8 @@ function highHalf(value: number | bigint): number {
 
 function signed(high: number, low: number, key: Key): number {
   const signedHigh = high | 0;
-  if (signedHigh > MAX_HIGH || signedHigh < -MAX_HIGH) throw corrupt(`key ${key}`, 'the object id has more than 53 bits');
+  if (signedHigh > MAX_HIGH || signedHigh < -MAX_HIGH)
+    throw corrupt(`key ${key}`, 'the object id has more than 53 bits');
   return signedHigh * TWO_32 + low;
 }
 
@@ -95,14 +97,14 @@ export function compareKeyAt(view: DataView, at: number, key: Key): number {
   );
 }
 
-/** Orders two on-disk keys of one block. Allocates nothing. */
-export function compareKeysAt(view: DataView, at: number, other: number): number {
+/** Orders two on-disk keys, of one block or of two. Allocates nothing. */
+export function compareKeysAt(view: DataView, at: number, other: number, otherView = view): number {
   return (
-    view.getUint32(at + 4, true) - view.getUint32(other + 4, true) ||
-    view.getUint32(at, true) - view.getUint32(other, true) ||
-    view.getUint8(at + 8) - view.getUint8(other + 8) ||
-    view.getUint32(at + 13, true) - view.getUint32(other + 13, true) ||
-    view.getUint32(at + 9, true) - view.getUint32(other + 9, true)
+    view.getUint32(at + 4, true) - otherView.getUint32(other + 4, true) ||
+    view.getUint32(at, true) - otherView.getUint32(other, true) ||
+    view.getUint8(at + 8) - otherView.getUint8(other + 8) ||
+    view.getUint32(at + 13, true) - otherView.getUint32(other + 13, true) ||
+    view.getUint32(at + 9, true) - otherView.getUint32(other + 9, true)
   );
 }
 

@@ -20,11 +20,11 @@ export class BlockCache {
 
   get(pointer: BlockPointer): TreeBlock | undefined {
     const dirty = this.dirty.get(pointer.bytenr);
-    if (dirty !== undefined) return dirty;
+    if (dirty !== undefined) return isPromised(dirty, pointer) ? dirty : undefined;
     const block = this.clean.get(pointer.bytenr);
     if (block === undefined) return undefined;
     this.clean.delete(pointer.bytenr);
-    if (block.generation !== pointer.generation || block.level !== pointer.level) return undefined;
+    if (!isPromised(block, pointer)) return undefined;
     this.clean.set(pointer.bytenr, block);
     return block;
   }
@@ -68,4 +68,9 @@ export class BlockCache {
     this.clean.clear();
     this.dirty.clear();
   }
+}
+
+/** A damaged pointer may name the address of a block that is not the one it means. */
+function isPromised(block: TreeBlock, { generation, level }: BlockPointer): boolean {
+  return block.generation === generation && block.level === level;
 }

@@ -86,6 +86,7 @@ export class TreeDrop {
   private enter(pointer: BlockPointer, parent: Visit | undefined): void {
     const { references, nodesize } = this.transaction;
     const { refs, flags } = references.use(pointer.bytenr, nodesize, pointer.level);
+    if (refs < 1) throw this.damaged(`block ${pointer.bytenr} is in it more often than recorded`);
     if (refs > 1) {
       if (this.mayBeOwn(pointer)) this.shareContents(pointer);
       this.dropReference(pointer, parent);

@@ -1,5 +1,4 @@
 /** A tree whose root is recorded in a root item of the root tree. */
-import { corrupt } from '../bytes/index.js';
 import {
   decodeRootItem,
   encodeRootItem,
@@ -71,11 +70,4 @@ export function findRootItem(rootTree: Tree, id: number): { key: Key; item: Root
   const cursor = rootTree.seek(new Key(id, ROOT_ITEM_KEY, 0));
   if (!cursor.isItemOf(id, ROOT_ITEM_KEY)) return undefined;
   return { key: cursor.key, item: decodeRootItem(cursor.view, cursor.at, cursor.size) };
-}
-
-/** @throws FsError EUCLEAN if there is no such tree */
-export function openRootedTree(rootTree: Tree, id: number): RootedTree {
-  const root = findRootItem(rootTree, id);
-  if (root === undefined) throw corrupt(`tree ${id}`, 'has no root item');
-  return new RootedTree(rootTree.store, root.key, root.item);
 }

@@ -5,13 +5,22 @@
  * makes it durable as a whole and begins the next. A failure between the first change and the
  * commit aborts it: nothing of it reaches the disk, and the volume is read-only from then on.
  */
-import { type Clock, FsError, invariant, type RandomSource, systemClock, systemRandom } from '../bytes/index.js';
+import {
+  type Clock,
+  corrupt,
+  FsError,
+  invariant,
+  type RandomSource,
+  systemClock,
+  systemRandom,
+} from '../bytes/index.js';
 import {
   COMPAT_RO_FREE_SPACE_TREE,
   COMPAT_RO_FREE_SPACE_TREE_VALID,
   EXTENT_DATA_REF_KEY,
   INCOMPAT_SKINNY_METADATA,
   type InlineRef,
+  isSubvolumeTree,
   type Key,
   MAX_EXTENT_SIZE,
 } from '../format/index.js';
@@ -83,7 +92,7 @@ export class Transaction implements BlockStore {
     this.random = options.random ?? systemRandom;
     this.blocks = new BlockCache(volume.nodesize);
     this.transid = volume.superblock.generation + 1;
-    this.trees = new Trees(this, volume.superblock);
+    this.trees = new Trees(this, volume);
     if (options.readOnly || volume.device.readOnly) volume.readOnlyReasons.push('it was opened for reading only');
     volume.readOnlyReasons.push(...unfinishedJobs(this.trees));
     this.checksums = this.openChecksums();
@@ -135,7 +144,10 @@ export class Transaction implements BlockStore {
 
   readBlock(tree: Tree, pointer: BlockPointer, firstKey?: Key): TreeBlock {
     const known = this.blocks.get(pointer);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      if (!known.dirty) checkIsMeant(known, tree, firstKey);
+      return known;
+    }
     const { bytenr, generation, level } = pointer;
     const expect = { generation, level, owner: tree.id, ...(firstKey && { firstKey }) };
     const block = new TreeBlock(this.volume.readMetadata(bytenr, expect));
@@ -243,6 +255,7 @@ export class Transaction implements BlockStore {
 
   /** Gives back room promised by {@link reserveData} that was not used. */
   releaseData(bytes: number): void {
+    if (!this.writable) return;
     this.reservedData -= bytes;
     invariant(this.reservedData >= 0, 'no more data space is given back than was reserved');
   }
@@ -361,7 +374,7 @@ export class Transaction implements BlockStore {
     this.blocks.clear();
     this.superblockChanged = false;
     this.references = new References(this);
-    this.trees = new Trees(this, this.volume.superblock);
+    this.trees = new Trees(this, this.volume);
     this.checksums = this.openChecksums();
   }
 
@@ -413,6 +426,13 @@ export class Transaction implements BlockStore {
     this.change(() => removeChunk(this, empty));
     return true;
   }
+}
+
+/** Damage can make two trees, or two places of one, share a block that only one of them means. */
+function checkIsMeant(block: TreeBlock, tree: Tree, firstKey: Key | undefined): void {
+  const isOfTree = isSubvolumeTree(tree.id) ? isSubvolumeTree(block.owner) : block.owner === tree.id;
+  if (isOfTree && (firstKey === undefined || (block.count > 0 && block.compareKey(0, firstKey) === 0))) return;
+  throw corrupt(`tree ${tree.id}, block ${block.bytenr}`, `tree ${block.owner} has this block in another place`);
 }
 
 function dataReference(root: number, objectid: number, offset: number): InlineRef {

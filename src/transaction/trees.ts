@@ -9,12 +9,12 @@ import {
   FREE_SPACE_TREE_OBJECTID,
   HEADER,
   ROOT_TREE_OBJECTID,
-  type Superblock,
   UUID_SIZE,
   UUID_TREE_OBJECTID,
 } from '../format/index.js';
 import { type BlockStore, Tree } from '../tree/index.js';
-import { findRootItem, isSubvolumeId, openRootedTree, RootedTree, SubvolumeTree } from './rooted-tree.js';
+import type { Volume } from '../volume/index.js';
+import { findRootItem, isSubvolumeId, RootedTree, SubvolumeTree } from './rooted-tree.js';
 
 export class Trees {
   readonly rootTree: Tree;
@@ -25,10 +25,13 @@ export class Trees {
   readonly uuidTree: RootedTree | undefined;
   readonly freeSpaceTree: RootedTree | undefined;
   readonly blockGroupTree: RootedTree | undefined;
+  private readonly volume: Pick<Volume, 'superblock'>;
   private readonly subvolumes = new Map<number, SubvolumeTree>();
 
   /** @throws FsError EUCLEAN, EIO if a tree that every volume has is missing or unreadable */
-  constructor(store: BlockStore, superblock: Superblock) {
+  constructor(store: BlockStore, volume: Pick<Volume, 'superblock'>) {
+    this.volume = volume;
+    const { superblock } = volume;
     this.rootTree = new Tree(store, ROOT_TREE_OBJECTID, {
       bytenr: superblock.root,
       generation: superblock.generation,
@@ -39,9 +42,9 @@ export class Trees {
       generation: superblock.chunkRootGeneration,
       level: superblock.chunkRootLevel,
     });
-    this.extentTree = openRootedTree(this.rootTree, EXTENT_TREE_OBJECTID);
-    this.devTree = openRootedTree(this.rootTree, DEV_TREE_OBJECTID);
-    this.checksumTree = openRootedTree(this.rootTree, CSUM_TREE_OBJECTID);
+    this.extentTree = this.open(EXTENT_TREE_OBJECTID);
+    this.devTree = this.open(DEV_TREE_OBJECTID);
+    this.checksumTree = this.open(CSUM_TREE_OBJECTID);
     this.uuidTree = this.openIfPresent(UUID_TREE_OBJECTID);
     this.freeSpaceTree = this.openIfPresent(FREE_SPACE_TREE_OBJECTID);
     this.blockGroupTree = this.openIfPresent(BLOCK_GROUP_TREE_OBJECTID);
@@ -56,10 +59,9 @@ export class Trees {
   subvolume(id: number): SubvolumeTree {
     const known = this.subvolumes.get(id);
     if (known !== undefined) return known;
-    const root = isSubvolumeId(id) ? findRootItem(this.rootTree, id) : undefined;
+    const root = isSubvolumeId(id) ? this.findRoot(id) : undefined;
     if (root === undefined) throw new FsError('ENOENT', `there is no subvolume with id ${id}`);
     const tree = new SubvolumeTree(this.rootTree.store, root.key, root.item);
-    if (tree.root.level > 7) throw corrupt(`root item of tree ${id}`, `level ${tree.root.level} is above 7`);
     this.subvolumes.set(id, tree);
     return tree;
   }
@@ -97,8 +99,22 @@ export class Trees {
     return all.filter((tree) => tree?.hasChanged).filter((tree) => tree !== undefined);
   }
 
+  private open(id: number): RootedTree {
+    const tree = this.openIfPresent(id);
+    if (tree === undefined) throw corrupt(`tree ${id}`, 'has no root item');
+    return tree;
+  }
+
   private openIfPresent(id: number): RootedTree | undefined {
-    const root = findRootItem(this.rootTree, id);
+    const root = this.findRoot(id);
     return root && new RootedTree(this.rootTree.store, root.key, root.item);
+  }
+
+  /** The root item of a tree that the last commit has: what it points at cannot be newer than that. */
+  private findRoot(id: number): ReturnType<typeof findRootItem> {
+    const root = findRootItem(this.rootTree, id);
+    const newest = this.volume.superblock.generation;
+    if (root === undefined || root.item.generation <= newest) return root;
+    throw corrupt(`root item of tree ${id}`, `generation ${root.item.generation} is past the volume's, ${newest}`);
   }
 }

@@ -5,26 +5,24 @@
  * then changes is dirty by construction. Two rules hold throughout: a parent's key for a child is
  * exactly the child's first key, and no block but a root leaf is empty.
  */
-import { invariant } from '../bytes/index.js';
-import { compareKeys, HEADER, ITEM, type Key } from '../format/index.js';
+import { corrupt, invariant } from '../bytes/index.js';
+import { compareKeys, HEADER, ITEM, type Key, MAX_LEVEL } from '../format/index.js';
 import type { TreeBlock } from './block.js';
 import type { Path } from './cursor.js';
 import type { ItemPlace, Tree } from './tree.js';
-
-const MAX_LEVEL = 7;
 
 /** Makes an item of `size` zero bytes; its key must be new. */
 export function insertItem(tree: Tree, key: Key, size: number): ItemPlace {
   invariant(size + ITEM.SIZE <= tree.store.nodesize - HEADER.SIZE, `an item of ${size} bytes fits a leaf`);
   const path = pathForChange(tree, key);
-  invariant(!standsOn(path, key), `key ${key} is new in tree ${tree.id}`);
+  if (standsOn(path, key)) throw corrupt(`tree ${tree.id}`, `key ${key} is there already`);
   return insertAtPath(tree, path, key, size);
 }
 
 /** Gives an existing item room for `size` bytes, of which the old ones are kept only if it need not move. */
 export function replaceItem(tree: Tree, key: Key, size: number): ItemPlace {
   const path = pathForChange(tree, key);
-  invariant(standsOn(path, key), `key ${key} exists in tree ${tree.id}`);
+  if (!standsOn(path, key)) throw corrupt(`tree ${tree.id}`, `key ${key} is gone`);
   const leaf = blockAt(path, 0);
   const slot = slotAt(path, 0);
   if (size - leaf.itemSize(slot) <= leaf.freeSpace) {
@@ -74,6 +72,7 @@ function pathForChange(tree: Tree, key: Key): Path {
     path.blocks[level] = block;
     path.slots[level] = slot;
     block = writableChild(tree, block, slot);
+    tree.checkRange(path, level, block);
   }
   path.blocks[0] = block;
   path.slots[0] = block.lowerBound(key);
@@ -175,7 +174,7 @@ function insertChild(tree: Tree, path: Path, level: number, key: Key, child: Tre
 
 function growRoot(tree: Tree, path: Path): void {
   const level = path.blocks.length;
-  invariant(level <= MAX_LEVEL, `tree ${tree.id} has at most ${MAX_LEVEL + 1} levels`);
+  if (level >= MAX_LEVEL) throw corrupt(`tree ${tree.id}`, `no tree needs more than ${MAX_LEVEL} levels`);
   const old = blockAt(path, level - 1);
   const firstKey = old.key(0);
   const root = tree.store.allocateBlock(tree, level, firstKey);

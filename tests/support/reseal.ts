@@ -22,8 +22,8 @@ export function changeSuper(device: BlockDevice, change: (superblock: Superblock
   device.write(offset, bytes);
 }
 
-/** Replaces all copies of a tree block with `block`, sealed. */
-export function replaceBlock(volume: Volume, logical: number, block: Uint8Array): void {
+/** Replaces all copies of a tree block with `block`, sealed; on another device than the volume's if one is given. */
+export function replaceBlock(volume: Volume, logical: number, block: Uint8Array, device = volume.device): void {
   seal(block, volume.superblock.csumType);
-  for (const { physical } of volume.copies(logical, block.length)) volume.device.write(physical, block);
+  for (const { physical } of volume.copies(logical, block.length)) device.write(physical, block);
 }

@@ -64,8 +64,7 @@ export class References {
 
   /** A freshly allocated tree block with its first reference. */
   addNewBlock(bytenr: number, level: number, firstKey: Key, ref: InlineRef): void {
-    const extent = this.extent(bytenr, this.host.nodesize, level);
-    extent.isNew = true;
+    const extent = this.newExtent(bytenr, this.host.nodesize, level);
     extent.firstKey = firstKey;
     extent.flags |= EXTENT_FLAG_TREE_BLOCK;
     extent.change(ref, 1);
@@ -73,9 +72,7 @@ export class References {
 
   /** A freshly allocated data extent, whose references follow. */
   addNewData(bytenr: number, length: number): void {
-    const extent = this.extent(bytenr, length, DATA_EXTENT);
-    extent.isNew = true;
-    extent.flags |= EXTENT_FLAG_DATA;
+    this.newExtent(bytenr, length, DATA_EXTENT).flags |= EXTENT_FLAG_DATA;
   }
 
   /** @param by - 1 for a new reference, -1 for a dropped one */
@@ -136,6 +133,13 @@ export class References {
     return extent;
   }
 
+  private newExtent(bytenr: number, length: number, level: number): PendingExtent {
+    if (this.pending.has(bytenr)) throw corrupt(`extent ${bytenr}`, 'was recorded as free, but is in use');
+    const extent = this.extent(bytenr, length, level);
+    extent.isNew = true;
+    return extent;
+  }
+
   private apply(extent: PendingExtent): void {
     if (extent.isNew) this.applyNew(extent);
     else if (extent.changes.size > 0 || extent.flags !== 0n) this.applyChanges(extent);
@@ -162,7 +166,7 @@ export class References {
       this.host.extentDiscarded(extent.bytenr, extent.length, isData);
       return;
     }
-    invariant(extent.total > 0, `extent ${extent.bytenr} has no negative references`);
+    if (extent.total < 0) throw corrupt(`extent ${extent.bytenr}`, 'was recorded as free, but is in use');
     const record = this.newRecord(extent);
     insertExtentRecord(this.host.extentTree, record);
     for (const { ref, by } of extent.changes.values()) changeReference(this.host.extentTree, record, ref, by);

@@ -58,6 +58,12 @@ export class FreeRuns {
     this.total -= length;
   }
 
+  /** Whether any byte of a range is in the set. */
+  overlaps(start: number, length: number): boolean {
+    const at = this.firstEndingAfter(start);
+    return at < this.starts.length && (this.starts[at] ?? 0) < start + length;
+  }
+
   /** Takes out whatever part of a range is in the set. */
   removeAnyOf(start: number, length: number): void {
     const end = start + length;

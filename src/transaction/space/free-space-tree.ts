@@ -134,6 +134,7 @@ export class FreeSpaceTree {
     const place = this.tree.change(new Key(group.start, FREE_SPACE_INFO_KEY, group.length));
     if (place === undefined) throw corrupt(`block group ${group.start}`, 'has no free space info');
     const info = decodeFreeSpaceInfo(place.view, place.at);
+    if (info.extentCount + by < 0) throw corrupt(`block group ${group.start}`, 'counts fewer free runs than it has');
     encodeFreeSpaceInfo(place.view, place.at, { ...info, extentCount: info.extentCount + by });
   }
 

@@ -151,6 +151,7 @@ export class Space {
   /** An extent entered the extent tree. */
   extentInserted(start: number, length: number): void {
     const group = this.groupAt(start);
+    if (group.used + length > group.length) throw this.miscounted(group);
     group.used += length;
     group.changed = true;
     this.recordChange(start, length, false);
@@ -159,6 +160,11 @@ export class Space {
   /** An extent left the extent tree; its space is pinned until the commit is durable. */
   extentFreed(start: number, length: number): void {
     const group = this.groupAt(start);
+    if (length > group.used) throw this.miscounted(group);
+    const isFree = group.pinned.overlaps(start, length) || group.free?.overlaps(start, length) === true;
+    if (isFree || start + length > group.end) {
+      throw corrupt(`extent ${start} of ${length} bytes`, 'overlaps what is free or leaves its block group');
+    }
     group.used -= length;
     group.changed = true;
     group.pinned.add(start, length);
@@ -235,7 +241,8 @@ export class Space {
 
   private loaded(group: BlockGroup): FreeRuns {
     if (group.free !== undefined) return group.free;
-    const free = this.trees.freeSpaceTree?.load(group) ?? this.scanExtents(group);
+    const recorded = this.trees.freeSpaceTree?.load(group);
+    const free = recorded === undefined ? this.scanExtents(group) : this.checkAgainstExtents(group, recorded);
     for (const run of group.pinned) free.removeAnyOf(run.start, run.length);
     this.exclude(group, free);
     group.free = free;
@@ -246,6 +253,25 @@ export class Space {
   private scanExtents(group: BlockGroup): FreeRuns {
     const free = new FreeRuns();
     let covered = group.start;
+    for (const { start, end } of this.extentsIn(group)) {
+      free.add(covered, start - covered);
+      covered = end;
+    }
+    free.add(covered, group.end - covered);
+    return free;
+  }
+
+  /** Nothing is ever allocated, and thereby overwritten, that an extent covers. */
+  private checkAgainstExtents(group: BlockGroup, free: FreeRuns): FreeRuns {
+    for (const { start, end } of this.extentsIn(group)) {
+      if (!free.overlaps(start, end - start)) continue;
+      throw corrupt(`free-space tree, block group ${group.start}`, `says that the extent at ${start} is free`);
+    }
+    return free;
+  }
+
+  private *extentsIn(group: BlockGroup): IterableIterator<{ start: number; end: number }> {
+    let covered = group.start;
     const cursor = this.trees.extentTree.seek(new Key(group.start, 0, 0));
     for (; cursor.valid && cursor.keyObjectid < group.end; cursor.next()) {
       const type = cursor.keyType;
@@ -254,11 +280,13 @@ export class Space {
       const end = start + (type === EXTENT_ITEM_KEY ? cursor.keyOffset : this.volume.nodesize);
       if (start < covered || end > group.end)
         throw corrupt(cursor.describe(), 'overlaps another extent or leaves its block group');
-      free.add(covered, start - covered);
+      yield { start, end };
       covered = end;
     }
-    free.add(covered, group.end - covered);
-    return free;
+  }
+
+  private miscounted({ start, used, length }: BlockGroup): Error {
+    return corrupt(`block group ${start}`, `${used} of its ${length} bytes are said to be used, which cannot be`);
   }
 
   /** Takes the stripes that hold superblock copies out of `free`. */
