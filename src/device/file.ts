@@ -22,7 +22,7 @@ import {
 import { constants as osConstants } from 'node:os';
 import { type ErrorCode, FsError } from '../bytes/index.js';
 import type { BlockDevice } from './device.js';
-import { describeKernelUse, deviceNumber } from './kernelUse.js';
+import { describeKernelUse, deviceNumber } from './kernel-use.js';
 import { lockExclusively } from './lock.js';
 import { checkRange, checkWrite } from './range.js';
 

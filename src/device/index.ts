@@ -3,5 +3,5 @@ export * from './faulty.js';
 export * from './file.js';
 export * from './memory.js';
 export * from './overlay.js';
-export * from './powerCut.js';
+export * from './power-cut.js';
 export * from './recording.js';

@@ -7,7 +7,7 @@
 import { FsError, toHex } from '../bytes/index.js';
 import { type CipherEngine, type ContentsCipher, chooseEngine, type FilenamesCipher } from '../crypto/index.js';
 import type { ExtentContext, InodeContext } from './context.js';
-import { MasterKey, type MasterKeyOptions } from './masterKey.js';
+import { MasterKey, type MasterKeyOptions } from './master-key.js';
 
 /** Ciphers of each kind kept ready per master key: those of the directories and extents in use. */
 const DEFAULT_MAX_CIPHERS = 256;

@@ -14,7 +14,7 @@ import {
   hkdfExpand,
   hkdfExtract,
 } from '../crypto/index.js';
-import { CipherCache } from './cipherCache.js';
+import { CipherCache } from './cipher-cache.js';
 import type { ExtentContext, ExtentContextForm, InodeContext } from './context.js';
 import { checkPolicy, IDENTIFIER_SIZE, modeName } from './policy.js';
 
