@@ -41,6 +41,7 @@ export function renameName(
   assertChangeable(from);
   assertChangeable(to);
   if (replaced !== undefined) assertSameKind(old, replaced);
+  assertParentMayChange(old, to);
   assertMovable(old, to);
   if (replaced !== undefined) assertReplaceable(replaced);
   const stored = replaced?.entry.name ?? nameForCreation(to, newName);
@@ -66,6 +67,8 @@ export function exchangeNames(from: Inode, oldName: Uint8Array, to: Inode, newNa
   if (one.inode === other.inode) return;
   assertChangeable(from);
   assertChangeable(to);
+  assertParentMayChange(one, to);
+  assertParentMayChange(other, from);
   if (from.subvolume !== to.subvolume && isSubvolumeEntry(one.entry) !== isSubvolumeEntry(other.entry))
     throw acrossSubvolumes();
   assertMovable(one, to);
@@ -92,11 +95,14 @@ function assertReplaceable({ inode, entry }: NamedInode): void {
   assertEmpty(inode);
 }
 
+/** The `..` of a directory that gets another parent changes. */
+function assertParentMayChange({ directory, inode }: NamedInode, to: Inode): void {
+  if (directory !== to && inode.isDirectory && !isPlaceholder(inode)) assertChangeable(inode);
+}
+
 /** What holds for either end of a move, whatever is at the other. */
 function assertMovable({ directory, entry, inode }: NamedInode, to: Inode): void {
   if (isPlaceholder(inode)) throw new FsError('ENOTEMPTY', 'the placeholder of a missing subvolume stays');
-  // The `..` of a directory that gets another parent changes.
-  if (directory !== to && inode.isDirectory) assertChangeable(inode);
   if (directory.subvolume !== to.subvolume && !isSubvolumeEntry(entry)) throw acrossSubvolumes();
   assertCanName(directory);
   assertCanName(to);
