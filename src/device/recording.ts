@@ -1,6 +1,6 @@
 /**
  * A device that remembers every write and flush in order, so that a test can rebuild what a power
- * cut at any point could have left (powerCut.ts).
+ * cut at any point could have left (power-cut.ts).
  *
  * The device it is built on keeps its initial content: writes go to an overlay.
  */
