@@ -11,6 +11,7 @@ import type { Keyring, Policy } from '../fscrypt/index.js';
 import type { Reservation, Transaction } from '../transaction/index.js';
 import { type AttributeChanges, type Attributes, attributesOf, setAttributes } from './attributes.js';
 import { type Creation, createNode, createSymlink, createUnnamed } from './create.js';
+import type { ReadWindow } from './data/read-window.js';
 import { type DirectoryEntry, readDirectory } from './directory.js';
 import type { Inode } from './inode.js';
 import { type ContextLayout, enableEncryption, findLayout, rememberLayout } from './layout.js';
@@ -39,6 +40,8 @@ export class Filesystem {
   readonly dirtyInodes = new Set<Inode>();
   /** Bytes of file data written but not yet on disk; `data/` keeps count. */
   dirtyBytes = 0;
+  /** What was read ahead, the files read last at the end; `data/` keeps few. */
+  readonly readWindows = new Set<ReadWindow>();
   private readonly subvolumes = new Map<number, Subvolume>();
   private knownLayout: ContextLayout | undefined;
   private changedInStep: Set<Inode> | undefined;

@@ -123,6 +123,7 @@ export class Inode {
 
   /** Lets go of what was read or decrypted; nothing may be dirty. */
   dropData(): void {
+    this.knownData?.forget();
     this.knownData = undefined;
   }
 

@@ -49,7 +49,7 @@ export class FileData {
     this.list = { tree: inode.subvolume.tree, ino: inode.ino, sectorsize: this.sectorsize };
     this.dirty = new DirtySectors(this.sectorsize);
     this.reader = new ExtentReader(inode, this.list);
-    this.window = new ReadWindow(this.reader, this.sectorsize);
+    this.window = new ReadWindow(this.reader, this.sectorsize, inode.filesystem.readWindows);
   }
 
   /** Bytes in the file. */
@@ -297,7 +297,11 @@ export class FileData {
     truncate(this, size);
   }
 
-  /** Makes bytes [offset, offset + length) zeros that use no space. The size stays. @throws FsError EROFS, EINVAL, ENOKEY, ENOSPC */
+  /**
+   * Makes bytes [offset, offset + length) zeros that use no space. The size stays.
+   *
+   * @throws FsError EROFS, EINVAL, ENOKEY, ENOSPC
+   */
   punchHole(offset: number, length: number): void {
     punchHole(this, offset, length);
   }
@@ -318,7 +322,11 @@ export class FileData {
     return dataAfter(this, offset);
   }
 
-  /** The first byte at or after `offset` that is in a hole, the end of the file at the latest. @throws FsError ENXIO past the end */
+  /**
+   * The first byte at or after `offset` that is in a hole, the end of the file at the latest.
+   *
+   * @throws FsError ENXIO past the end
+   */
   holeAfter(offset: number): number {
     return holeAfter(this, offset);
   }

@@ -10,17 +10,18 @@ import type { ExtentReader } from './extent-reader.js';
 /** Bytes read ahead when reads follow each other. */
 const READ_AHEAD = 128 * 1024;
 const MAX_WINDOWS = 32;
-/** In order of use, the one unused longest first. */
-const windowsInUse = new Set<ReadWindow>();
 
 export class ReadWindow {
   private readonly reader: ExtentReader;
   private readonly sectorsize: number;
+  /** All of one filesystem, in order of use, the one unused longest first. */
+  private readonly windows: Set<ReadWindow>;
   private window: { readonly start: number; readonly bytes: Uint8Array } | undefined;
   private lastEnd = 0;
 
-  constructor(reader: ExtentReader, sectorsize: number) {
+  constructor(reader: ExtentReader, sectorsize: number, windows: Set<ReadWindow>) {
     this.reader = reader;
+    this.windows = windows;
     this.sectorsize = sectorsize;
   }
 
@@ -47,7 +48,7 @@ export class ReadWindow {
   drop(): void {
     this.window = undefined;
     this.reader.forget();
-    windowsInUse.delete(this);
+    this.windows.delete(this);
   }
 
   /** A window with the byte at `offset`: up to `end`, or beyond it when reading seems to go on. */
@@ -68,9 +69,9 @@ export class ReadWindow {
   }
 
   private keepInMemory(): void {
-    windowsInUse.delete(this);
-    windowsInUse.add(this);
-    const [oldest] = windowsInUse;
-    if (windowsInUse.size > MAX_WINDOWS) oldest?.drop();
+    this.windows.delete(this);
+    this.windows.add(this);
+    const [oldest] = this.windows;
+    if (this.windows.size > MAX_WINDOWS) oldest?.drop();
   }
 }
