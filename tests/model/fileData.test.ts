@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { runSteps, steps, VARIANTS } from '../support/fileDataSteps.js';
 import { newDevice } from '../support/newFilesystem.js';
 
-const RUNS = 40;
+const RUNS = 20;
 
 describe('file data keeps the bytes of a plain array', () => {
   for (const [name, options] of Object.entries(VARIANTS)) {
