@@ -16,6 +16,9 @@ export interface SuperLinesOptions {
   readonly full?: boolean;
 }
 
+/** By type, as mkfs.btrfs takes them. */
+const CHECKSUM_NAMES = ['crc32c', 'xxhash64', 'sha256', 'blake2'];
+
 const SUPER_FLAGS: readonly format.Feature[] = [
   { name: 'WRITTEN', bit: format.SUPER_FLAG_WRITTEN, support: 'yes' },
   { name: 'ERROR', bit: format.SUPER_FLAG_ERROR, support: 'yes' },
@@ -65,7 +68,7 @@ function checksumLines(bytes: Uint8Array, fields: ItemFields): string[] {
   const algorithm = knownChecksum(type);
   const size = algorithm?.size ?? format.CSUM_SIZE;
   return [
-    line('csum_type', `${type} (${algorithm?.name ?? 'INVALID'})`),
+    line('csum_type', `${type} (${CHECKSUM_NAMES[type] ?? 'INVALID'})`),
     line('csum_size', size),
     line('csum', `0x${fields.hex(SUPER.csum, size)} ${checksumVerdict(bytes, algorithm)}`),
   ];

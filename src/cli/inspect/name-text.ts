@@ -1,6 +1,6 @@
 /**
  * Names and attribute values as text of one line without control characters, as btrfs-progs print
- * them since 6.7: letters for the usual controls, octal for all that is not printable ASCII.
+ * them since 6.10: letters for the usual controls, octal for all that is not printable ASCII.
  */
 const ESCAPES = new Map<number, string>([
   [0x07, '\\a'],

@@ -37,7 +37,8 @@ export function* backupRootLines(superblock: ItemFields): Generator<string> {
     yield `\tbackup ${slot}:`;
     for (const [title, tree] of BACKUP_TREES) {
       const generation = backup.u64(BACKUP_ROOT[`${tree}Gen`]);
-      yield `\t\t${title}${backup.u64(BACKUP_ROOT[tree])}\tgen: ${generation}\tlevel: ${backup.u8(BACKUP_ROOT[`${tree}Level`])}`;
+      const level = backup.u8(BACKUP_ROOT[`${tree}Level`]);
+      yield `\t\t${title}${backup.u64(BACKUP_ROOT[tree])}\tgen: ${generation}\tlevel: ${level}`;
     }
     yield `\t\tbackup_total_bytes:\t${backup.u64(BACKUP_ROOT.totalBytes)}`;
     yield `\t\tbackup_bytes_used:\t${backup.u64(BACKUP_ROOT.bytesUsed)}`;

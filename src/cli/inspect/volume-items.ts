@@ -88,10 +88,10 @@ export function devItemLines({ fields }: PrintedItem): string[] {
 }
 
 export function devExtentLines({ fields }: PrintedItem): string[] {
-  const chunk = `chunk_objectid ${fields.u64(DEV_EXTENT.chunkObjectid)} chunk_offset ${fields.u64(DEV_EXTENT.chunkOffset)}`;
+  const chunk = `chunk_objectid ${fields.u64(DEV_EXTENT.chunkObjectid)}`;
   return [
     `dev extent chunk_tree ${fields.u64(DEV_EXTENT.chunkTree)}`,
-    `${chunk} length ${fields.u64(DEV_EXTENT.length)}`,
+    `${chunk} chunk_offset ${fields.u64(DEV_EXTENT.chunkOffset)} length ${fields.u64(DEV_EXTENT.length)}`,
     `chunk_tree_uuid ${fields.uuid(DEV_EXTENT.chunkTreeUuid)}`,
   ];
 }
