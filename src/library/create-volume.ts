@@ -70,7 +70,9 @@ function refuseContentsAt(path: string): void {
 function refuseContents(device: BlockDevice): void {
   const found = probeFilesystem(device);
   if (found === undefined) return;
-  throw new FsError('EEXIST', `${device.name}: it holds ${found}, which force would overwrite`, { path: device.name });
+  throw new FsError('EEXIST', `${device.name}: it holds ${found}, overwritten only with force (--force)`, {
+    path: device.name,
+  });
 }
 
 /** A file that is no known filesystem may be somebody's film. */
@@ -78,7 +80,7 @@ function refuseData(device: BlockDevice): void {
   const start = new Uint8Array(Math.min(LOOKED_AT, device.size));
   device.read(0, start);
   if (isZero(start)) return;
-  throw new FsError('EEXIST', `${device.name}: a file with contents, which force would overwrite`, {
+  throw new FsError('EEXIST', `${device.name}: a file with contents, overwritten only with force (--force)`, {
     path: device.name,
   });
 }

@@ -139,14 +139,15 @@ export class FileCalls extends NameCalls {
     const work = (): void => {
       const exclusive = (mode & constants.COPYFILE_EXCL) !== 0;
       const { COPYFILE_FICLONE, COPYFILE_FICLONE_FORCE } = constants;
-      if ((mode & (COPYFILE_FICLONE | COPYFILE_FICLONE_FORCE)) === 0)
-        return this.duplicate(src, dest, exclusive, copyData);
-      try {
-        this.duplicate(src, dest, exclusive, cloneAll);
-      } catch (error) {
-        if ((mode & COPYFILE_FICLONE_FORCE) !== 0 || !isFsError(error, 'EINVAL')) throw error;
-        this.duplicate(src, dest, exclusive, copyData);
+      if ((mode & (COPYFILE_FICLONE | COPYFILE_FICLONE_FORCE)) !== 0) {
+        try {
+          this.duplicate(src, dest, exclusive, cloneAll);
+          return;
+        } catch (error) {
+          if ((mode & COPYFILE_FICLONE_FORCE) !== 0 || !isFsError(error, 'EINVAL')) throw error;
+        }
       }
+      this.duplicate(src, dest, exclusive, copyData);
     };
     this.call('copyfile', src, work, dest);
   }

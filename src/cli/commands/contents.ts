@@ -1,0 +1,88 @@
+/** cat, write: the contents of files as streams, in pieces however long they are. */
+import { constants, readSync } from 'node:fs';
+import type { Command } from 'commander';
+import { FsError } from '../../bytes/index.js';
+import type { PathLike, VolumeFs } from '../../library/index.js';
+import { UsageError } from '../failure.js';
+import { imagePath } from '../image-path.js';
+import { parseSize } from '../numbers.js';
+import { output, sleep } from '../output.js';
+import { type ImageOptions, reading, withImageOptions, writing } from '../session.js';
+
+const PIECE = 1024 * 1024;
+const STDIN = 0;
+const RETRY_MS = 5;
+
+interface WriteOptions extends ImageOptions {
+  readonly offset?: number;
+  readonly append?: boolean;
+}
+
+export function addContentsCommands(program: Command): void {
+  withImageOptions(program.command('cat <image> <path...>'))
+    .description('write the contents of files to standard output')
+    .action((image: string, paths: string[], options: ImageOptions) => {
+      reading(image, options, ({ fs }) => {
+        for (const path of paths) copyOut(fs, imagePath(path));
+      });
+    });
+
+  withImageOptions(program.command('write <image> <path>'))
+    .description('write standard input into a file, made if need be')
+    .option('--offset <bytes>', 'from this place on, leaving the rest as it is', parseSize)
+    .option('--append', 'to the end of the file')
+    .action((image: string, path: string, options: WriteOptions) => {
+      if (options.append === true && options.offset !== undefined)
+        throw new UsageError('--append and --offset do not go together');
+      writing(image, options, ({ fs }) => copyIn(fs, imagePath(path), options));
+    });
+}
+
+function copyOut(fs: VolumeFs, path: PathLike): void {
+  const fd = fs.openSync(path);
+  const piece = Buffer.alloc(PIECE);
+  try {
+    for (let count = fs.readSync(fd, piece); count > 0; count = fs.readSync(fd, piece))
+      output.bytes(piece.subarray(0, count));
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+function copyIn(fs: VolumeFs, path: PathLike, { offset, append }: WriteOptions): void {
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_APPEND } = constants;
+  const keeps = append === true ? O_APPEND : offset === undefined ? O_TRUNC : 0;
+  const fd = fs.openSync(path, O_WRONLY | O_CREAT | keeps);
+  const piece = Buffer.alloc(PIECE);
+  let position = offset ?? 0;
+  try {
+    for (let count = readInput(piece); count > 0; count = readInput(piece)) {
+      writeAll(fs, fd, piece.subarray(0, count), append === true ? undefined : position);
+      position += count;
+    }
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+function writeAll(fs: VolumeFs, fd: number, bytes: Uint8Array, position: number | undefined): void {
+  for (let done = 0; done < bytes.length; ) {
+    const count = fs.writeSync(fd, bytes, done, bytes.length - done, position === undefined ? null : position + done);
+    if (count === 0) throw new FsError('ENOSPC', 'no space left on the volume');
+    done += count;
+  }
+}
+
+/** @returns 0 at the end of standard input */
+function readInput(into: Uint8Array): number {
+  for (;;) {
+    try {
+      return readSync(STDIN, into);
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? error.code : undefined;
+      if (code === 'EOF') return 0;
+      if (code !== 'EAGAIN') throw error;
+      sleep(RETRY_MS);
+    }
+  }
+}
