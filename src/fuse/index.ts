@@ -1,3 +1,4 @@
-export { CONTROL, type ControlAnswer, type ControlRequest, encodeControl, readAnswer } from './control.js';
-export { FILESYSTEM_TYPE, findMount, type MountEntry, unmountFuse } from './kernel-mount.js';
+export { askMount, endMount, syncMount } from './client.js';
+export type { ControlAnswer, ControlRequest } from './control.js';
+export { Log } from './log.js';
 export { Mount, type MountOptions } from './mount.js';
