@@ -31,6 +31,7 @@ import { wrappedOffset } from './block-contents.js';
 import { ChecksumTree } from './checksums.js';
 import { writeTransaction } from './commit.js';
 import { allocateBlock, copyOnWrite, freeBlock } from './copy-on-write.js';
+import { bookkeepingFaults } from './opening-checks.js';
 import { DATA_EXTENT } from './references/pending-extent.js';
 import { type ExtentUse, References } from './references/references.js';
 import { commitNeed, globalReserve, operationNeed, type ReservationView } from './reservation.js';
@@ -100,6 +101,7 @@ export class Transaction implements BlockStore {
     this.freeSpaceTree = kept && new FreeSpaceTree(kept, volume.sectorsize);
     this.space = new Space(volume, this);
     this.references = new References(this);
+    if (this.writable) volume.readOnlyReasons.push(...bookkeepingFaults(this));
   }
 
   /** Why nothing may be written; empty when it may. */
@@ -233,7 +235,7 @@ export class Transaction implements BlockStore {
     const fits = () => {
       const view = this.reservationView();
       const kept = reservation.freeing ? 0 : globalReserve(view);
-      return this.space.available('metadata') >= operationNeed(view, items) + commitNeed(view) + kept;
+      return this.hasRoom('metadata', operationNeed(view, items) + commitNeed(view) + kept);
     };
     if (fits() || this.committing) return;
     if (this.addChunk('metadata') && fits()) return;
@@ -245,9 +247,9 @@ export class Transaction implements BlockStore {
   /** Promises room for dirty data. @throws FsError ENOSPC, EROFS */
   reserveData(bytes: number): void {
     this.assertWritable();
-    const fits = () => this.space.available('data') >= this.reservedData + bytes;
+    const fits = () => this.hasRoom('data', this.reservedData + bytes);
     while (!fits() && this.addChunk('data'));
-    if (!fits() && this.space.pinned('data') + this.pendingBytes > 0) this.commit();
+    if (!fits() && this.space.pinned('data') + this.references.pendingCount > 0) this.commit();
     while (!fits() && this.addChunk('data'));
     if (!fits()) throw new FsError('ENOSPC', 'no space left on the volume');
     this.reservedData += bytes;
@@ -401,8 +403,9 @@ export class Transaction implements BlockStore {
     };
   }
 
-  private get pendingBytes(): number {
-    return this.references.pendingCount;
+  /** A volume whose free space cannot be trusted is written no more. */
+  private hasRoom(type: SpaceType, bytes: number): boolean {
+    return this.change(() => this.space.hasRoom(type, bytes));
   }
 
   /** Adds a chunk, if need be in place of one that is empty. */
@@ -413,7 +416,7 @@ export class Transaction implements BlockStore {
 
   private addChunkOf(type: SpaceType): boolean {
     return this.change(() => {
-      if (this.space.available('system') < SYSTEM_RESERVE_BLOCKS * this.nodesize) allocateChunk(this, 'system');
+      if (!this.space.hasRoom('system', SYSTEM_RESERVE_BLOCKS * this.nodesize)) allocateChunk(this, 'system');
       return allocateChunk(this, type);
     });
   }

@@ -25,6 +25,8 @@ import {
 
 /** Bytes of a sector. The format allows others; nothing but 4 KiB is read or written here. */
 export const SECTORSIZE = 4096;
+/** Transactions count up by one; so far no volume ever comes, and numbers stay exact. */
+const LAST_GENERATION = 2 ** 52;
 /** No volume uses less than this many nodes. */
 const MIN_NODES_USED = 6;
 
@@ -144,8 +146,12 @@ export function checkSuper(superblock: Superblock, device: BlockDevice): void {
     if (superblock[level] >= MAX_LEVEL) throw bad(`${level} ${superblock[level]}`);
   }
   if (superblock.bytesUsed < MIN_NODES_USED * nodesize) throw bad(`only ${superblock.bytesUsed} bytes used`);
+  if (superblock.generation >= LAST_GENERATION) throw bad(`generation ${superblock.generation} leaves none to follow`);
   if (superblock.chunkRootGeneration > superblock.generation) throw bad('the chunk tree is newer than the volume');
   if (superblock.totalBytes < superblock.devItem.totalBytes) throw bad('the device is larger than the volume');
+  if (superMirrorOffsets(superblock.devItem.totalBytes).length === 0) {
+    throw bad(`a device of ${superblock.devItem.totalBytes} bytes has no room for it`);
+  }
   if (superblock.devItem.totalBytes > device.size) {
     const sizes = `${device.size} bytes, the volume needs ${superblock.devItem.totalBytes}`;
     throw new FsError('EINVAL', `${device.name} is cut short: ${sizes}`);

@@ -250,6 +250,7 @@ export class Volume {
       if (stripe.devid !== devid || !equalBytes(stripe.devUuid, uuid)) {
         throw new FsError('EOPNOTSUPP', `chunk at logical ${logical} is on device ${stripe.devid}, which is not here`);
       }
+      if (stripe.offset % this.sectorsize !== 0) throw corrupt(`chunk at logical ${logical}`, 'starts inside a sector');
       if (stripe.offset + chunk.length > totalBytes) {
         throw corrupt(`chunk at logical ${logical}`, 'reaches past the end of its device');
       }

@@ -67,6 +67,7 @@ export function allocateChunk(host: ChunkHost, type: SpaceType): boolean {
   const place = choosePlace(host, type, copies);
   if (place === undefined) return false;
   const logical = nextLogical(host.volume);
+  if (!Number.isSafeInteger(logical + place.length)) return false;
   const { devItem } = host.volume.superblock;
   const stripes = Array.from({ length: copies }, (_, copy) => ({
     devid: devItem.devid,

@@ -64,6 +64,21 @@ export class Space {
     return sum;
   }
 
+  /**
+   * Whether allocations of a type could take `bytes` in all. Reads the free space of the groups that
+   * takes, so that none has to be read later, while a tree is being changed.
+   *
+   * @throws FsError EUCLEAN, EIO
+   */
+  hasRoom(type: SpaceType, bytes: number): boolean {
+    let room = 0;
+    for (const group of this.inAllocationOrder(type)) {
+      room += this.loaded(group).total;
+      if (room >= bytes) return true;
+    }
+    return room >= bytes;
+  }
+
   /** Bytes that the next commit makes available. */
   pinned(type: SpaceType): number {
     return this.groupsOf(type).reduce((sum, group) => sum + group.pinned.total, 0);
