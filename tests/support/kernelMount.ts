@@ -48,7 +48,8 @@ function kernelComplaints(mark: string, device: string): string[] {
   const lines = mustRun('dmesg').split('\n');
   const since = lines.findLastIndex((line) => line.includes(mark)) + 1;
   const about = `(device ${device.replace('/dev/', '')}`;
-  return lines.slice(since).filter((line) => /BTRFS (warning|error|critical)/.test(line) && line.includes(about));
+  const complaints = lines.slice(since).filter((line) => /BTRFS (warning|error|critical)/.test(line));
+  return complaints.filter((line) => line.includes(about) && !line.includes('is being deprecated'));
 }
 
 /** Reads every block and compares it with its checksum, in every copy. Fails on any fault. */

@@ -1,6 +1,6 @@
 /** Lists a volume through the library: everything it shows, in the form of tests/support/entries.ts. */
-import { createHash } from 'node:crypto';
 import { isFsError, type OpenVolume, openVolume, type VolumeFs, type VolumeStats } from '../../src/index.js';
+import { contentDigest } from './contentDigest.js';
 import { deviceNumbers, type Entry, entryType, pathText, sortEntries } from './entries.js';
 
 /** An entry as Butterlock shows it. What could not be had is absent, with the errno's name in its stead. */
@@ -24,7 +24,6 @@ export interface VolumeListing {
 
 /** The top of the volume, whatever its default subvolume is. */
 const FS_TREE = 5;
-const PIECE = 2 ** 20;
 
 /** Opens the image read-only and lists all of it, as {@link listOpenVolume}. */
 export function listVolume(imagePath: string, keys: readonly Uint8Array[] = []): VolumeListing {
@@ -103,20 +102,17 @@ function contentsOf(fs: VolumeFs, path: Buffer, stats: VolumeStats<bigint>): Par
   if (stats.isSymbolicLink()) return { target: pathText(fs.readlinkSync(path, { encoding: 'buffer' })) };
   if (stats.isBlockDevice() || stats.isCharacterDevice()) return { rdev: deviceNumbers(stats.rdev) };
   if (!stats.isFile()) return {};
-  const sha256 = orError(() => digestOf(fs, path));
+  const sha256 = orError(() => digestOf(fs, path, Number(stats.size)));
   return /^E[A-Z]+$/.test(sha256) ? { openError: sha256 } : { sha256 };
 }
 
-function digestOf(fs: VolumeFs, path: Buffer): string {
-  const hash = createHash('sha256');
-  const piece = Buffer.alloc(PIECE);
+function digestOf(fs: VolumeFs, path: Buffer, size: number): string {
   const fd = fs.openSync(path);
   try {
-    for (;;) {
-      const length = fs.readSync(fd, piece, 0, PIECE, null);
-      if (length === 0) return hash.digest('hex');
-      hash.update(piece.subarray(0, length));
-    }
+    return contentDigest(size, (into, position) => {
+      const length = fs.readSync(fd, into, 0, into.length, position);
+      if (length !== into.length) throw new Error(`${path}: read ${length} of ${into.length} bytes at ${position}`);
+    });
   } finally {
     fs.closeSync(fd);
   }

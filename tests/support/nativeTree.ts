@@ -1,11 +1,10 @@
 /** Lists a directory of the running system, such as a mounted image. */
-import { createHash } from 'node:crypto';
 import { closeSync, lstatSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
+import { contentDigest } from './contentDigest.js';
 import { deviceNumbers, type Entry, entryType, pathText, sortEntries } from './entries.js';
 import { readXattrs } from './systemCalls.js';
 
 const SLASH = Buffer.from('/');
-const PIECE = 2 ** 20;
 
 /** Every entry below `top` and `top` itself, in the order of their paths. Follows no symlink. */
 export function readNativeTree(top: string): Entry[] {
@@ -39,21 +38,18 @@ function describe(path: Buffer, shown: string): Entry {
     mtimeNs: stats.mtimeNs,
     ...(type === 'symlink' ? { target: pathText(readlinkSync(path, 'buffer')) } : {}),
     ...(type === 'blk' || type === 'chr' ? { rdev: deviceNumbers(stats.rdev) } : {}),
-    ...(type === 'file' ? { sha256: digestOf(path) } : {}),
+    ...(type === 'file' ? { sha256: digestOf(path, Number(stats.size)) } : {}),
     ...(Object.keys(xattrs).length > 0 ? { xattrs } : {}),
   };
 }
 
-function digestOf(path: Buffer): string {
-  const hash = createHash('sha256');
-  const piece = Buffer.alloc(PIECE);
+function digestOf(path: Buffer, size: number): string {
   const fd = openSync(path, 'r');
   try {
-    for (;;) {
-      const length = readSync(fd, piece);
-      if (length === 0) return hash.digest('hex');
-      hash.update(piece.subarray(0, length));
-    }
+    return contentDigest(size, (into, position) => {
+      const length = readSync(fd, into, 0, into.length, position);
+      if (length !== into.length) throw new Error(`${path}: read ${length} of ${into.length} bytes at ${position}`);
+    });
   } finally {
     closeSync(fd);
   }
