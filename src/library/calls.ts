@@ -48,14 +48,19 @@ export class Calls {
     this.files.clear();
   }
 
-  /** Runs one call and gives its errors the form of `node:fs`; the inner error is the `cause`. */
+  /**
+   * Runs one call and gives its errors the form of `node:fs`; the inner error is the `cause`. Of a
+   * call that is made of others, the outermost gives its name; errors of the host stay as they are.
+   */
   protected call<T>(syscall: string, path: PathLike | undefined, work: () => T, dest?: PathLike): T {
     try {
       if (this.isClosed) throw new FsError('EBADF', 'the volume is closed');
       return work();
     } catch (error) {
-      if (!(error instanceof FsError) || error.syscall !== undefined) throw error;
-      throw callError(error, syscall, path, dest);
+      if (!(error instanceof FsError)) throw error;
+      const inner = error.syscall !== undefined && error.cause instanceof FsError ? error.cause : error;
+      if (inner.syscall !== undefined) throw error;
+      throw callError(inner, syscall, path, dest);
     }
   }
 

@@ -3,7 +3,8 @@ import { FsError, type Timespec } from '../bytes/index.js';
 
 /**
  * Seconds since 1970 as a number or numeric string, or a `Date`, as `node:fs` takes them; or
- * nanoseconds since 1970 as a bigint, the only exact form.
+ * nanoseconds since 1970 as a bigint, the only exact form. Negative ones are before 1970 (where
+ * `node:fs` takes negative numbers for now).
  */
 export type TimeLike = number | string | Date | bigint;
 
