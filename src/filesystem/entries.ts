@@ -5,7 +5,7 @@
  * item; DIR_INDEX (dir, sequence), which orders the listing; and the way back from what is named:
  * INODE_REF or, when that item is full, INODE_EXTREF (for subvolumes see root-refs.ts).
  */
-import { corrupt, equalBytes, FsError, invariant } from '../bytes/index.js';
+import { corrupt, equalBytes, FsError } from '../bytes/index.js';
 import {
   DIR_INDEX_KEY,
   DIR_ITEM_KEY,
@@ -97,6 +97,7 @@ export function highestSequence(directory: Inode): number {
 /** Takes a sequence number above every one in use. */
 export function nextSequence(directory: Inode): number {
   const sequence = highestSequence(directory) + 1;
+  if (!Number.isSafeInteger(sequence)) throw corrupt(directory.describe(), 'the numbers of its entries have run out');
   directory.lastSequence = sequence;
   return sequence;
 }
@@ -119,7 +120,7 @@ export function addEntry(directory: Inode, { name, location, type }: StoredEntry
   const entry = encodeDirItem({ location, transid, type: storedType, name, data: EMPTY });
   appendToItem(tree, new Key(directory.ino, DIR_ITEM_KEY, nameHash(name)), entry);
   tree.insert(new Key(directory.ino, DIR_INDEX_KEY, sequence), entry);
-  directory.item.size += 2 * name.length;
+  directory.item.size = Math.min(directory.item.size + 2 * name.length, Number.MAX_SAFE_INTEGER);
   directory.touch('contents');
 }
 
@@ -213,7 +214,7 @@ export function removeName(inode: Inode, { parent, name }: Pick<InodeName, 'pare
   }
   const extendedKey = new Key(inode.ino, INODE_EXTREF_KEY, extrefHash(parent, name));
   const extended = tree.get(extendedKey);
-  invariant(extended !== undefined, `${inode.describe()} refers to the name being removed`);
+  if (extended === undefined) throw corrupt(inode.describe(), 'does not refer to the name that is removed');
   const others = decodeInodeExtrefs(extended.view, extended.at, extended.size).filter(
     (ref) => ref.parent !== parent || !equalBytes(ref.name, name),
   );

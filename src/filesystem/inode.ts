@@ -4,7 +4,7 @@
  * Changes collect in memory (`markDirty`) and reach the tree when the filesystem commits; file
  * contents are the business of `data/`.
  */
-import { invariant, type Timespec } from '../bytes/index.js';
+import { corrupt, invariant, type Timespec } from '../bytes/index.js';
 import {
   encodeInodeItem,
   FSCRYPT_INODE_CTX_KEY,
@@ -41,6 +41,8 @@ export class Inode {
   hold: KeyHold | undefined;
   /** The directory through which it was found and checked; see lookup.ts. */
   checkedParent: number | undefined;
+  /** Of a directory: the stored name by which it was found there. */
+  checkedName: Uint8Array | undefined;
   /** Highest DIR_INDEX offset in use, once known. */
   lastSequence: number | undefined;
   private reported: Set<string> | undefined;
@@ -143,7 +145,7 @@ export class Inode {
     const now: Timespec = this.filesystem.transaction.clock.now();
     this.item.ctime = now;
     if (what === 'contents') this.item.mtime = now;
-    this.item.sequence += 1;
+    this.item.sequence = (this.item.sequence + 1) % Number.MAX_SAFE_INTEGER;
     this.markDirty();
   }
 
@@ -152,7 +154,7 @@ export class Inode {
     if (this.isDeleted) return;
     this.item.transid = this.filesystem.transaction.transid;
     const place = this.subvolume.tree.change(new Key(this.ino, INODE_ITEM_KEY, 0));
-    invariant(place !== undefined, `${this.describe()} has an item`);
+    if (place === undefined) throw corrupt(this.describe(), 'its item is gone');
     encodeInodeItem(place.view, place.at, this.item);
   }
 

@@ -9,6 +9,7 @@ import { corrupt, equalBytes, FsError } from '../bytes/index.js';
 import {
   DIR_ITEM_KEY,
   decodeDirItems,
+  decodeInodeRefs,
   EMPTY_SUBVOL_DIR_OBJECTID,
   FIRST_FREE_OBJECTID,
   FS_TREE_OBJECTID,
@@ -23,7 +24,7 @@ import {
 import { isSubvolumeEntry, type StoredEntry } from './entries.js';
 import type { Filesystem } from './filesystem.js';
 import { Inode } from './inode.js';
-import { S_IFDIR } from './mode.js';
+import { fileTypeOf, S_IFDIR } from './mode.js';
 import { checkName, findShown, isDot, isDotDot, namesCipher } from './names.js';
 import { isAnchored, parentOfSubvolume } from './root-refs.js';
 
@@ -79,29 +80,43 @@ export function inodeOf(directory: Inode, entry: StoredEntry): Inode {
   return isSubvolumeEntry(entry) ? subvolumeTop(directory, entry) : childInode(directory, entry);
 }
 
-function childInode(directory: Inode, { location, name }: StoredEntry): Inode {
+function childInode(directory: Inode, { location, name, type }: StoredEntry): Inode {
   const { subvolume } = directory;
   const ino = location.objectid;
   if (location.type !== INODE_ITEM_KEY || ino <= FIRST_FREE_OBJECTID) {
     throw corrupt(directory.describe(), `an entry names ${location}, no inode that can have a name`);
   }
   const cached = subvolume.cachedInode(ino);
-  if (cached?.checkedParent === directory.ino) return subvolume.inode(ino);
+  if (cached !== undefined && isChecked(cached, directory, name)) return ofType(subvolume.inode(ino), type);
   const cursor = subvolume.tree.get(new Key(ino, INODE_ITEM_KEY, 0));
   if (cursor === undefined)
     throw corrupt(directory.describe(), `entry ${describeName(name)} names the missing inode ${ino}`);
-  const inode = subvolume.inode(ino);
-  if (inode.isDirectory) {
-    const ref = subvolume.tree.seek(new Key(ino, INODE_REF_KEY, 0));
-    if (!ref.isItemOf(ino, INODE_REF_KEY) || ref.keyOffset !== directory.ino) {
-      throw corrupt(
-        inode.describe(),
-        `a directory with an entry in directory ${directory.ino}, which it does not name as its parent`,
-      );
-    }
-  }
+  const inode = ofType(subvolume.inode(ino), type);
+  if (inode.isDirectory) assertNamesParent(inode, directory, name);
   inode.checkedParent = directory.ino;
+  inode.checkedName = name;
   return inode;
+}
+
+/** Other inodes may have several names in a directory; what one of them passed holds for all. */
+function isChecked(inode: Inode, directory: Inode, name: Uint8Array): boolean {
+  if (inode.checkedParent !== directory.ino) return false;
+  return !inode.isDirectory || (inode.checkedName !== undefined && equalBytes(inode.checkedName, name));
+}
+
+function ofType(inode: Inode, type: number): Inode {
+  if (fileTypeOf(inode.item.mode) === type) return inode;
+  throw corrupt(inode.describe(), `its mode is 0${inode.item.mode.toString(8)}, an entry says it is of type ${type}`);
+}
+
+/** A directory has one name. Entered by a second one, it would be seen twice, and what is below it ever more often. */
+function assertNamesParent(inode: Inode, directory: Inode, name: Uint8Array): void {
+  const cursor = inode.subvolume.tree.seek(new Key(inode.ino, INODE_REF_KEY, 0));
+  if (cursor.isItemOf(inode.ino, INODE_REF_KEY) && cursor.keyOffset === directory.ino) {
+    const [ref] = decodeInodeRefs(cursor.view, cursor.at, cursor.size);
+    if (ref !== undefined && equalBytes(ref.name, name)) return;
+  }
+  throw corrupt(inode.describe(), `an entry of directory ${directory.ino} names it, which it does not know as its own`);
 }
 
 function subvolumeTop(directory: Inode, entry: StoredEntry): Inode {
@@ -117,7 +132,7 @@ function subvolumeTop(directory: Inode, entry: StoredEntry): Inode {
 }
 
 /** Whether a subvolume's own reference names this entry. */
-export function isNamedBy(directory: Inode, { location, name }: StoredEntry): boolean {
+export function isNamedBy(directory: Inode, { location, name }: Pick<StoredEntry, 'location' | 'name'>): boolean {
   const id = location.objectid;
   const parent = parentOfSubvolume(directory.filesystem.transaction.rootTree, id);
   const isHere = parent?.parentId === directory.subvolume.id && parent.dirid === directory.ino;

@@ -6,7 +6,14 @@
  * item, so that deletion can take several transactions.
  */
 import { FsError, isFsError } from '../bytes/index.js';
-import { INODE_ITEM_KEY, Key, MAX_OFFSET, ORPHAN_ITEM_KEY, ORPHAN_OBJECTID } from '../format/index.js';
+import {
+  FIRST_FREE_OBJECTID,
+  INODE_ITEM_KEY,
+  Key,
+  MAX_OFFSET,
+  ORPHAN_ITEM_KEY,
+  ORPHAN_OBJECTID,
+} from '../format/index.js';
 import type { Filesystem } from './filesystem.js';
 import type { Inode } from './inode.js';
 import { subvolumeIds } from './layout.js';
@@ -108,7 +115,7 @@ function finishOrphansOf(subvolume: Subvolume): void {
       continue;
     }
     const inode = subvolume.inode(ino);
-    if (inode.item.nlink === 0) deleteInode(inode);
+    if (inode.item.nlink === 0 && ino !== FIRST_FREE_OBJECTID) deleteInode(inode);
     else subvolume.filesystem.change(1, () => subvolume.tree.remove(orphanKey(ino)), { freeing: true });
   }
 }

@@ -71,6 +71,7 @@ export class Subvolume {
   allocateIno(): number {
     this.nextIno ??= this.highestIno() + 1;
     const ino = this.nextIno;
+    if (!Number.isSafeInteger(ino)) throw new FsError('ENOSPC', `subvolume ${this.id} has no inode numbers left`);
     this.nextIno += 1;
     return ino;
   }

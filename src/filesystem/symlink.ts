@@ -79,7 +79,10 @@ export function insertTarget(inode: Inode, stored: Uint8Array): void {
 export function readTarget(inode: Inode): Uint8Array {
   if (!inode.isSymlink) throw new FsError('EINVAL', `${inode.describe()} is no symlink`);
   const stored = readStored(inode);
-  if (!inode.encrypted) return stored;
+  if (!inode.encrypted) {
+    if (stored.length === 0 || stored.includes(0)) throw corrupt(inode.describe(), 'a target that cannot be one');
+    return stored;
+  }
   const cipher = namesCipher(inode);
   return cipher === undefined ? noKeyTarget(stored) : decryptTarget(cipher, stored);
 }
