@@ -31,6 +31,10 @@ export interface FilesystemOptions {
   readonly keyring: Keyring;
 }
 
+/** Dirty bytes, and dirty inodes, beyond which data is written without waiting for a commit. */
+const DIRTY_LIMIT = 16 * 1024 * 1024;
+const MAX_DIRTY_INODES = 1024;
+
 export type RenameMode = 'replace' | 'noreplace' | 'exchange';
 
 export class Filesystem {
@@ -316,6 +320,17 @@ export class Filesystem {
     this.dirtyInodes.add(inode);
   }
 
+  /** Whether this share of the memory meant for dirty data is in use. */
+  isMuchDirty(share: number): boolean {
+    return this.dirtyBytes > share * DIRTY_LIMIT || this.dirtyInodes.size > share * MAX_DIRTY_INODES;
+  }
+
+  /** Writes an inode and its data into the running transaction, so that they need not wait in memory. */
+  settle(inode: Inode): void {
+    inode.loadedData?.flush();
+    if (inode.isDirty) this.change(1, () => inode.markDirty());
+  }
+
   /** Makes everything done so far durable: file data, inodes, trees, superblock. @throws FsError EROFS, EIO */
   commit(): void {
     this.runStep(() => this.transaction.commit());
@@ -343,11 +358,19 @@ export class Filesystem {
     this.changedInStep = changed;
     try {
       const result = work();
-      for (const inode of changed) inode.write();
+      for (const inode of changed) this.writeInode(inode);
       return result;
     } finally {
       this.changedInStep = outer;
     }
+  }
+
+  /** Writes an inode's item. With no data waiting, the inode then need not stay in memory for the commit. */
+  private writeInode(inode: Inode): void {
+    inode.write();
+    if (inode.loadedData?.isDirty === true) return;
+    inode.isDirty = false;
+    this.dirtyInodes.delete(inode);
   }
 
   /** The first step of a commit: data first, because writing it changes inodes. */

@@ -2,7 +2,7 @@
 import type { BlockPointer, TreeBlock } from '../tree/index.js';
 
 /** Bytes of clean blocks kept. */
-const CLEAN_LIMIT = 48 * 1024 * 1024;
+const CLEAN_LIMIT = 32 * 1024 * 1024;
 
 export class BlockCache {
   private readonly nodesize: number;

@@ -26,8 +26,6 @@ import { truncate } from './truncate.js';
 export const MAX_FILE_SIZE = 2 ** 53 - 65536;
 /** Bytes accepted before the next look at the limit of dirty data. */
 const WRITE_STEP = 1024 * 1024;
-/** Dirty bytes of the whole filesystem beyond which data is written without waiting for a commit. */
-const DIRTY_LIMIT = 16 * 1024 * 1024;
 
 export class FileData {
   readonly inode: Inode;
@@ -59,6 +57,11 @@ export class FileData {
 
   get noHoles(): boolean {
     return (this.inode.filesystem.transaction.volume.superblock.incompatFlags & INCOMPAT_NO_HOLES) !== 0n;
+  }
+
+  /** Whether the next {@link flush} has something to do. */
+  get isDirty(): boolean {
+    return this.dirty.size > 0 || this.gapsFrom !== undefined;
   }
 
   /** Whether the file is one inline extent on disk; what is dirty may be about to change that. */
@@ -130,7 +133,7 @@ export class FileData {
         return done;
       }
       inode.touch('contents');
-      if (inode.filesystem.dirtyBytes > DIRTY_LIMIT) this.writeBack();
+      if (inode.filesystem.isMuchDirty(1)) this.writeBack();
     }
     return bytes.length;
   }
@@ -229,10 +232,10 @@ export class FileData {
   /** Writes dirty data to new extents, this file's first, until little of the filesystem is dirty. */
   private writeBack(): void {
     const { filesystem } = this.inode;
-    this.flush();
+    filesystem.settle(this.inode);
     for (const inode of [...filesystem.dirtyInodes]) {
-      if (filesystem.dirtyBytes <= DIRTY_LIMIT / 2) return;
-      inode.loadedData?.flush();
+      if (!filesystem.isMuchDirty(1 / 2)) return;
+      filesystem.settle(inode);
     }
   }
 
