@@ -9,3 +9,8 @@ export function runsOf(numRuns: number): { numRuns: number; seed: number; endOnF
   const seed = SEED === undefined ? (FACTOR === 1 ? DEFAULT_SEED : Date.now() & 0x7fff_ffff) : Number(SEED);
   return { numRuns: Math.ceil(numRuns * FACTOR), seed, endOnFailure: false };
 }
+
+/** The stride through a series that the default run only samples. A longer run tries every member. */
+export function everyNth(stride: number): number {
+  return Math.max(1, Math.floor(stride / FACTOR));
+}

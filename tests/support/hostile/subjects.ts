@@ -1,5 +1,4 @@
 /** Small sound volumes with a bit of everything, to be damaged over overlays. */
-import { randomFillSync } from 'node:crypto';
 import { type BlockDevice, FileDevice, MemoryDevice, OverlayDevice } from '../../../src/device/index.js';
 import { cloneRange, type Filesystem, type Inode } from '../../../src/filesystem/index.js';
 import { createSnapshot, createSubvolume } from '../../../src/filesystem/subvolumes.js';
@@ -94,9 +93,4 @@ export function write(fs: Filesystem, directory: Inode, name: string, at: number
   const file = isThere ? fs.lookup(directory, nameBytes(name)) : fs.create(directory, nameBytes(name), 0o644, OWNER);
   file.data.write(at, Buffer.alloc(length, fill + 1));
   return file;
-}
-
-/** Bytes that no seed decides, for what must differ between runs. */
-export function freshBytes(length: number): Uint8Array {
-  return randomFillSync(new Uint8Array(length));
 }

@@ -6,23 +6,24 @@ import { createSnapshot, createSubvolume, deleteSubvolume } from '../../../src/f
 import { type OpenedFilesystem, openFilesystem } from '../openFilesystem.js';
 import { steppingClock } from '../seeded.js';
 import { explore, fsErrorOf, type Sight } from './explore.js';
-import { freshBytes, nameBytes, write } from './subjects.js';
+import { nameBytes, write } from './subjects.js';
 
 const SUPERBLOCK = 65536;
 const OWNER = { uid: 0, gid: 0 };
 /** What the changes leave alone. */
 const UNTOUCHED = ['/subvolume', '/plain'];
 
-type Change = (filesystem: Filesystem, work: Inode) => void;
+export type Change = (filesystem: Filesystem, work: Inode) => void;
 
-const CHANGES: readonly Change[] = [
+/** The changes, in order. One of them is refused: the directory is not empty. */
+export const CHANGES: readonly Change[] = [
   (fs, work) => void write(fs, work, 'new', 0, 30_000, 40),
   (fs, work) => void write(fs, work, 'file9', 4000, 9000, 41),
   (fs) => fs.commit(),
   (fs, work) => fs.unlink(work, nameBytes('file2')),
   (fs, work) => fs.lookup(work, nameBytes('sparse')).data.truncate(120_000),
   (fs, work) => fs.rename(work, nameBytes('file5'), work, nameBytes('file6')),
-  (fs, work) => fs.setXattr(work, nameBytes('user.new'), freshBytes(100)),
+  (fs, work) => fs.setXattr(work, nameBytes('user.new'), Buffer.alloc(100, 42)),
   (fs) => fs.commit(),
   (fs, work) => void createSnapshot(work.subvolume, fs.root(), nameBytes('second snapshot'), false),
   (fs, work) => fs.lookup(work, nameBytes('file11')).data.punchHole(4096, 8192),
@@ -66,12 +67,15 @@ export function workOut(device: BlockDevice, keys: readonly Uint8Array[], before
   return errors;
 }
 
+/** How many events of a recording each commit in it took: up to and with its first superblock. */
+export function commitsIn({ events }: RecordingDevice): number[] {
+  return events.flatMap((event, i) => (event.kind === 'write' && event.offset === SUPERBLOCK ? [i + 1] : []));
+}
+
 function assertLastCommitStands(recording: RecordingDevice, keys: readonly Uint8Array[], after: Sight): void {
-  const { events } = recording;
-  const isCommit = (event: (typeof events)[number]): boolean => event.kind === 'write' && event.offset === SUPERBLOCK;
-  const commit = events.findLastIndex(isCommit);
-  if (events.slice(commit + 1).every(({ kind }) => kind !== 'write')) return;
-  assert.deepEqual(after, explore(recording.replay(commit + 1), keys), 'a change that failed touched the last commit');
+  const committed = commitsIn(recording).at(-1) ?? 0;
+  if (recording.events.slice(committed).every(({ kind }) => kind !== 'write')) return;
+  assert.deepEqual(after, explore(recording.replay(committed), keys), 'a change that failed touched the last commit');
 }
 
 function assertNoCollateralDamage(before: Sight, after: Sight): void {
