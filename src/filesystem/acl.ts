@@ -39,7 +39,11 @@ export function isAclName(name: Uint8Array): boolean {
   return Buffer.compare(name, POSIX_ACL_ACCESS) === 0 || Buffer.compare(name, POSIX_ACL_DEFAULT) === 0;
 }
 
-/** Decodes a list that is to be stored; undefined for one without entries, which means none. @throws FsError EINVAL, EOPNOTSUPP */
+/**
+ * Decodes a list that is to be stored; undefined for one without entries, which means none.
+ *
+ * @throws FsError EINVAL, EOPNOTSUPP
+ */
 export function checkedAcl(bytes: Uint8Array): Acl | undefined {
   if (bytes.length === 0) return undefined;
   const acl = parseAcl(bytes);

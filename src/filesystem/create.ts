@@ -54,7 +54,11 @@ interface Inheritance {
   readonly context: InodeContext | undefined;
 }
 
-/** Makes any inode but a symlink. @throws FsError EEXIST, ENOTDIR, ENAMETOOLONG, EROFS, EPERM, ENOKEY, EINVAL, ENOSPC */
+/**
+ * Makes any inode but a symlink.
+ *
+ * @throws FsError EEXIST, ENOTDIR, ENAMETOOLONG, EROFS, EPERM, ENOKEY, EINVAL, ENOSPC
+ */
 export function createNode(directory: Inode, name: Uint8Array, creation: Creation): Inode {
   if (fileTypeOf(creation.mode) === undefined || (creation.mode & S_IFMT) === S_IFLNK) {
     throw new FsError('EINVAL', `mode 0${creation.mode.toString(8)} is of no type that can be made`);

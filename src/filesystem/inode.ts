@@ -33,7 +33,10 @@ export class Inode {
   isRecent = true;
   /** Dropped from the cache: a later use must ask for the inode anew. */
   isDetached = false;
-  /** Made without a name, which it may be given once: every other inode that has lost its names has lost them for good. */
+  /**
+   * Made without a name, which it may be given once: every other inode that has lost its names has lost
+   * them for good.
+   */
   isUnnamed = false;
   /** Set once its last item is gone from the tree. */
   isDeleted = false;

@@ -12,7 +12,10 @@ import { assertMayHold } from './policies.js';
 /** Items of a new name: dir item, dir index, ref, orphan, both inode items. */
 const ITEMS_OF_LINK = 6;
 
-/** @throws FsError EPERM (directory), EXDEV (another subvolume, another policy), EMLINK, EEXIST, ENOENT, ENOKEY, EROFS */
+/**
+ * @throws FsError EPERM (directory), EXDEV (another subvolume, another policy), EMLINK, EEXIST,
+ * ENOENT, ENOKEY, EROFS
+ */
 export function linkInode(inode: Inode, directory: Inode, name: Uint8Array): void {
   const stored = nameForCreation(directory, name);
   if (inode.isDirectory || isPlaceholder(inode)) throw new FsError('EPERM', 'a directory has one name only');

@@ -24,7 +24,10 @@ import { canBeEncrypted } from './mode.js';
 /** The context and the inode's item. */
 const ITEMS_OF_POLICY = 2;
 
-/** @throws FsError EOPNOTSUPP (encryption off), EROFS, EACCES, ENOTDIR, EEXIST, ENOTEMPTY, EINVAL, ENOKEY, in this order */
+/**
+ * @throws FsError EOPNOTSUPP (encryption off), EROFS, EACCES, ENOTDIR, EEXIST, ENOTEMPTY, EINVAL,
+ * ENOKEY, in this order
+ */
 export function setPolicy(directory: Inode, policy: Policy, asOwner: boolean, mayNameAbsentKey: boolean): void {
   const { filesystem, subvolume } = directory;
   if (filesystem.layout === undefined) {

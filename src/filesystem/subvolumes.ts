@@ -92,7 +92,8 @@ export function createSnapshot(source: Subvolume, directory: Inode, name: Uint8A
 /**
  * Deletes a subvolume with everything in it. Durable on return, its space free again.
  *
- * @throws FsError EINVAL (no subvolume), EPERM (the default one), ENOTEMPTY (holds others), EBUSY (a file in it is open)
+ * @throws FsError EINVAL (no subvolume), EPERM (the default one), ENOTEMPTY (holds others), EBUSY (a
+ * file in it is open)
  */
 export function deleteSubvolume(directory: Inode, name: Uint8Array): void {
   const { filesystem } = directory;

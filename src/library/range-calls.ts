@@ -18,7 +18,11 @@ export interface CloneOptions {
 }
 
 export class RangeCalls extends FileCalls {
-  /** Sets space aside for a range of a file, which reads as zeros until written. @throws FsError ENOSPC, EINVAL, EFBIG */
+  /**
+   * Sets space aside for a range of a file, which reads as zeros until written.
+   *
+   * @throws FsError ENOSPC, EINVAL, EFBIG
+   */
   fallocateSync(
     path: PathLike | number,
     offset: number,
@@ -56,7 +60,11 @@ export class RangeCalls extends FileCalls {
     });
   }
 
-  /** Makes `dest` a file that shares all extents of `src`, as `cp --reflink=always`. @throws FsError as {@link cloneRangeSync} */
+  /**
+   * Makes `dest` a file that shares all extents of `src`, as `cp --reflink=always`.
+   *
+   * @throws FsError as {@link cloneRangeSync}
+   */
   reflinkSync(src: PathLike, dest: PathLike): void {
     this.call('ficlone', src, () => this.duplicate(src, dest, false, cloneAll), dest);
   }

@@ -82,7 +82,11 @@ export class VolumeFs extends RangeCalls {
     });
   }
 
-  /** Makes a snapshot of the subvolume whose top `source` is. Durable on return. @throws FsError EINVAL if it is no top */
+  /**
+   * Makes a snapshot of the subvolume whose top `source` is. Durable on return.
+   *
+   * @throws FsError EINVAL if it is no top
+   */
   snapshotSync(source: PathLike, dest: PathLike, { readOnly = false }: { readonly readOnly?: boolean } = {}): void {
     const work = (): void => {
       const { subvolume } = this.subvolumeTop(source);
@@ -121,7 +125,11 @@ export class VolumeFs extends RangeCalls {
     });
   }
 
-  /** Makes a subvolume the one whose top is `/` from the next opening on. @param subvolume - path of its top, or its id */
+  /**
+   * Makes a subvolume the one whose top is `/` from the next opening on.
+   *
+   * @param subvolume - path of its top, or its id
+   */
   setDefaultSubvolumeSync(subvolume: PathLike | number): void {
     const path = typeof subvolume === 'number' ? undefined : subvolume;
     this.call('subvolume set-default', path, () => {
@@ -139,7 +147,8 @@ export class VolumeFs extends RangeCalls {
   /**
    * Encrypts an empty directory: everything made in it from now on, names included.
    *
-   * @throws FsError EROFS, ENOTDIR, EEXIST (another policy), ENOTEMPTY, EINVAL, EOPNOTSUPP (encryption is off), in this order
+   * @throws FsError EROFS, ENOTDIR, EEXIST (another policy), ENOTEMPTY, EINVAL, EOPNOTSUPP (encryption
+   * is off), in this order
    */
   setPolicySync(path: PathLike, options: PolicyOptions): void {
     this.onInode('set policy', path, true, (inode) =>

@@ -12,7 +12,11 @@ import {
 import type { Tree } from '../tree/index.js';
 import { findRootItem } from './rooted-tree.js';
 
-/** States of a device replace that is not over. @see linux include/uapi/linux/btrfs.h BTRFS_IOCTL_DEV_REPLACE_STATE_* */
+/**
+ * States of a device replace that is not over.
+ *
+ * @see linux include/uapi/linux/btrfs.h BTRFS_IOCTL_DEV_REPLACE_STATE_*
+ */
 const REPLACE_STARTED = 1;
 const REPLACE_SUSPENDED = 4;
 

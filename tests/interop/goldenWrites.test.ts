@@ -12,7 +12,11 @@ import { bytes, OWNER, openVolume } from '../support/newVolume.js';
 /** Waiting for a log replay, or damaged by the kernel that wrote it. */
 const NOT_WRITTEN = ['dirtylog', 'v6damaged'];
 
-/** Works in every directory below that can be changed: makes, links, renames and removes. @returns how many there were */
+/**
+ * Works in every directory below that can be changed: makes, links, renames and removes.
+ *
+ * @returns how many there were
+ */
 function workEverywhere(filesystem: Filesystem, directory: Inode): number {
   const canChange = !directory.subvolume.readOnly && directory.ino !== 2;
   let count = 0;

@@ -145,7 +145,11 @@ class CiphertextBlocks {
     this.path = path;
   }
 
-  /** Reads the extents that are new since the last look. Fails if a block of them was seen before. @returns how many blocks */
+  /**
+   * Reads the extents that are new since the last look. Fails if a block of them was seen before.
+   *
+   * @returns how many blocks
+   */
   collect(): number {
     const volume = new RawVolume(this.path);
     let count = 0;

@@ -5,13 +5,17 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 
-export type Ability = 'root' | 'loop' | 'btrfs-progs' | 'kernel-btrfs';
+/** Programs that tests drive a mount with. */
+type Program = 'xfs_io' | 'fscrypt' | 'fusermount3' | 'git' | 'rsync' | 'sqlite3' | 'setfacl' | 'fio' | 'dbench' | 'su';
+
+export type Ability = 'root' | 'loop' | 'btrfs-progs' | 'kernel-btrfs' | 'fuse' | Program;
 
 /** Each answers why it is missing, or nothing. */
-const ABILITIES: Record<Ability, () => string | undefined> = {
+const ABILITIES: Partial<Record<Ability, () => string | undefined>> = {
   root: missingRoot,
   loop: missingLoop,
   'btrfs-progs': () => missingProgram('btrfs') ?? missingProgram('mkfs.btrfs'),
+  fuse: () => missingRoot() ?? missingFuse(),
   'kernel-btrfs': () => missingLoop() ?? missingProgram('mount') ?? missingFilesystem('btrfs'),
 };
 
@@ -21,7 +25,9 @@ const ABILITIES: Record<Ability, () => string | undefined> = {
  * @throws Error with CI=true when one is missing
  */
 export function requireAbility(...abilities: Ability[]): { skip: string | false } {
-  const reasons = abilities.map((ability) => ABILITIES[ability]()).filter((reason) => reason !== undefined);
+  const reasons = abilities
+    .map((ability) => (ABILITIES[ability] ?? (() => missingProgram(ability)))())
+    .filter((reason) => reason !== undefined);
   if (reasons.length === 0) return { skip: false };
   const reason = [...new Set(reasons)].join(', ');
   if (process.env.CI === 'true') throw new Error(`CI must not skip this test: ${reason}`);
@@ -34,6 +40,11 @@ function missingRoot(): string | undefined {
 
 function missingLoop(): string | undefined {
   return missingRoot() ?? (existsSync('/dev/loop-control') ? undefined : 'needs loop devices');
+}
+
+function missingFuse(): string | undefined {
+  if (!existsSync('/dev/fuse')) spawnSync('modprobe', ['fuse'], { env: toolEnvironment() });
+  return existsSync('/dev/fuse') ? undefined : 'needs /dev/fuse';
 }
 
 function missingProgram(name: string): string | undefined {

@@ -7,10 +7,7 @@ import { test } from 'node:test';
 const MAX_LINES = 450;
 const MAX_COLUMNS = 120;
 const VAGUE_NAME = /util|helper|misc|manager|common/i;
-/** Written in two parts, so that this file does not find itself. */
-const LEFT_BEHIND = new RegExp(
-  ['\\bTODO\\b', '\\bFIXME\\b', '\\bXXX\\b', '@ts-ignore', '@ts-expect-error', 'biome-ignore'].join('|'),
-);
+const LEFT_BEHIND = /\bTODO\b|\bFIXME\b|\bXXX\b|@ts-ignore|@ts-expect-error|@ts-nocheck|biome-ignore/;
 const NARROWED_RUN = /\b(test|it|describe|suite)\.(only|skip|todo)\b|\bonly: true|\bskip: true/;
 
 interface Source {
@@ -26,6 +23,9 @@ function sourcesIn(...folders: string[]): Source[] {
       .map((path) => ({ path, lines: readFileSync(path, 'utf8').split('\n') })),
   );
 }
+
+/** This folder names what it forbids. */
+const isTidy = ({ path }: Source): boolean => path.startsWith('tests/tidy/');
 
 const sources = sourcesIn('src', 'tests', 'bench', 'demo', 'scripts');
 
@@ -44,8 +44,9 @@ test(`no source file has more than ${MAX_LINES} lines`, () => {
   );
 });
 
-test(`no line is longer than ${MAX_COLUMNS} columns`, () => {
-  assert.deepEqual(placesOf(new RegExp(`^.{${MAX_COLUMNS + 1}}`), sources), []);
+test(`no line is longer than ${MAX_COLUMNS} columns, but for texts`, () => {
+  const withoutText = new RegExp(`^(?!.*['"\`]|\\s*/[^*/]).{${MAX_COLUMNS + 1}}`);
+  assert.deepEqual(placesOf(withoutText, sources), []);
 });
 
 test('files are named for what they hold', () => {
@@ -56,14 +57,20 @@ test('files are named for what they hold', () => {
 });
 
 test('nothing is left for later, and no check is silenced', () => {
-  assert.deepEqual(placesOf(LEFT_BEHIND, sources), []);
+  assert.deepEqual(
+    placesOf(
+      LEFT_BEHIND,
+      sources.filter((source) => !isTidy(source)),
+    ),
+    [],
+  );
 });
 
 test('no test is switched off or singled out', () => {
   assert.deepEqual(
     placesOf(
       NARROWED_RUN,
-      sourcesIn('tests').filter(({ path }) => !path.startsWith('tests/tidy/')),
+      sourcesIn('tests').filter((source) => !isTidy(source)),
     ),
     [],
   );

@@ -29,7 +29,11 @@ export function hasContextItem({ extent }: PlacedExtent): boolean {
   return isOnDisk(extent) && extent.encryption === ENCRYPTION_FSCRYPT && extent.context === undefined;
 }
 
-/** The context stored with an extent, in whichever place; undefined if it is missing. @throws FsError EUCLEAN, EINVAL */
+/**
+ * The context stored with an extent, in whichever place; undefined if it is missing.
+ *
+ * @throws FsError EUCLEAN, EINVAL
+ */
 export function storedContext(tree: Tree, ino: number, placed: PlacedExtent): ExtentContext | undefined {
   const { context } = placed.extent;
   if (context !== undefined) {

@@ -320,7 +320,11 @@ export class FileData {
     preallocate(this, offset, length, keepSize);
   }
 
-  /** The first byte at or after `offset` that is not in a hole. @throws FsError ENXIO if there is none before the end */
+  /**
+   * The first byte at or after `offset` that is not in a hole.
+   *
+   * @throws FsError ENXIO if there is none before the end
+   */
   dataAfter(offset: number): number {
     return dataAfter(this, offset);
   }

@@ -74,7 +74,11 @@ export function* extentsFrom(list: ExtentList, offset: number): IterableIterator
   }
 }
 
-/** Items in descending order, from the last one of the file. The tree must not change meanwhile. @throws FsError EUCLEAN */
+/**
+ * Items in descending order, from the last one of the file. The tree must not change meanwhile.
+ *
+ * @throws FsError EUCLEAN
+ */
 export function* extentsFromEnd(list: ExtentList): IterableIterator<PlacedExtent> {
   const cursor = list.tree.seekAtOrBefore(extentDataKey(list.ino, Number.MAX_SAFE_INTEGER));
   for (; cursor.isItemOf(list.ino, EXTENT_DATA_KEY); cursor.previous()) yield placedExtent(list, cursor);

@@ -38,7 +38,11 @@ function shrink(data: FileData, size: number): void {
   }
 }
 
-/** Drops the last few extents that begin at or after `keep`, and lets the size follow. @returns where it dropped from */
+/**
+ * Drops the last few extents that begin at or after `keep`, and lets the size follow.
+ *
+ * @returns where it dropped from
+ */
 function dropEnd(data: FileData, keep: number, size: number): number {
   const { inode, list } = data;
   let from = keep;

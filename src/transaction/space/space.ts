@@ -144,7 +144,12 @@ export class Space {
     throw new FsError('ENOSPC', `no room for ${length} bytes of ${type}`);
   }
 
-  /** Takes up to `length` bytes in one piece: all of them if any group can, else the longest run there is. @throws FsError ENOSPC */
+  /**
+   * Takes up to `length` bytes in one piece: all of them if any group can, else the longest run there
+   * is.
+   *
+   * @throws FsError ENOSPC
+   */
   allocateUpTo(type: SpaceType, length: number, alignment: number): { start: number; length: number } {
     let best: { group: BlockGroup; start: number; length: number } | undefined;
     for (const group of this.inAllocationOrder(type)) {
