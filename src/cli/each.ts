@@ -1,8 +1,9 @@
 /** Commands over several things: one that fails does not keep the others from being done. */
 import type { OpenVolume, VolumeFs } from '../library/index.js';
-import { describeFailure, exitCodeOf, UsageError } from './failure.js';
+import { UsageError } from './failure.js';
 import { explained } from './missing-key.js';
-import { OutputClosed } from './output.js';
+import { output } from './output.js';
+import { OutputClosed } from './streams.js';
 
 /** Runs `work` for each; failures are told at once, and the first one gives the exit code. */
 export function forEach<T>(volume: OpenVolume, things: Iterable<T>, work: (thing: T, fs: VolumeFs) => void): void {
@@ -14,11 +15,6 @@ export function attempt(volume: OpenVolume, work: () => void): void {
     work();
   } catch (error) {
     if (error instanceof OutputClosed || error instanceof UsageError) throw error;
-    report(explained(volume, error));
+    output.failure(explained(volume, error));
   }
-}
-
-function report(error: unknown): void {
-  process.stderr.write(`butterlock: ${describeFailure(error)}\n`);
-  if (process.exitCode === undefined || process.exitCode === 0) process.exitCode = exitCodeOf(error);
 }

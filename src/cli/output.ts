@@ -1,19 +1,29 @@
-/** Standard output, written in large pieces; text and JSON. */
+/** What a command prints: text and JSON on standard output, in large pieces, and complaints beside it. */
 import { isUtf8 } from 'node:buffer';
-import { writeSync } from 'node:fs';
+import { describeFailure, EXIT_OK, exitCodeOf } from './failure.js';
+import { processStreams, type Streams } from './streams.js';
 
-/** Whoever read the output has gone, as `head` does. No failure: there is nobody to tell. */
-export class OutputClosed extends Error {
-  override readonly name = 'OutputClosed';
-}
-
-const STDOUT = 1;
 const PIECE = 64 * 1024;
-const RETRY_MS = 5;
 
 class Output {
+  private streams: Streams = processStreams;
+  private exitCode = EXIT_OK;
   private pending: Buffer[] = [];
   private pendingBytes = 0;
+
+  /** Begins the run of a command. */
+  begin(streams: Streams): void {
+    this.streams = streams;
+    this.exitCode = EXIT_OK;
+    this.pending = [];
+    this.pendingBytes = 0;
+  }
+
+  /** Ends it. @returns its exit code. @throws OutputClosed */
+  end(): number {
+    this.flush();
+    return this.exitCode;
+  }
 
   /** @throws OutputClosed */
   line(text = ''): void {
@@ -28,7 +38,7 @@ class Output {
   bytes(bytes: Uint8Array): void {
     if (bytes.length >= PIECE) {
       this.flush();
-      writeAll(bytes);
+      this.streams.write(bytes);
       return;
     }
     this.pending.push(Buffer.from(bytes));
@@ -40,33 +50,42 @@ class Output {
     const all = Buffer.concat(this.pending);
     this.pending = [];
     this.pendingBytes = 0;
-    writeAll(all);
+    this.streams.write(all);
+  }
+
+  /** Tells of a failure at once, on standard error; the first one gives the exit code. */
+  failure(error: unknown): void {
+    this.flush();
+    this.streams.error(`butterlock: ${describeFailure(error)}\n`);
+    this.noteExitCode(exitCodeOf(error));
+  }
+
+  /** The command goes on, but will not have succeeded. */
+  noteExitCode(code: number): void {
+    if (this.exitCode === EXIT_OK) this.exitCode = code;
+  }
+
+  warning(message: string): void {
+    this.streams.error(`butterlock: warning: ${message.replaceAll(/\p{Cc}/gu, '?')}\n`);
+  }
+
+  /** Standard input. @returns bytes read, 0 at the end */
+  readInput(into: Uint8Array): number {
+    return this.streams.read(into);
+  }
+
+  /** Text as it is, such as help. */
+  text(text: string): void {
+    this.bytes(Buffer.from(text));
+  }
+
+  /** The same, on standard error. */
+  errorText(text: string): void {
+    this.streams.error(text);
   }
 }
 
 export const output = new Output();
-
-function writeAll(bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.length; ) {
-    try {
-      done += writeSync(STDOUT, bytes, done);
-    } catch (error) {
-      waitOrThrow(error);
-    }
-  }
-}
-
-/** A pipe that does not block is waited for. */
-function waitOrThrow(error: unknown): void {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === 'EPIPE') throw new OutputClosed();
-  if (code !== 'EAGAIN') throw error;
-  sleep(RETRY_MS);
-}
-
-export function sleep(ms: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
-}
 
 /** As JSON.stringify, with bigints as plain integers and bytes as hexadecimal text. */
 export function toJson(value: unknown): string {
@@ -92,5 +111,5 @@ function hexByte(byte: number): string {
 
 /** A warning on standard error. */
 export function warn(message: string): void {
-  process.stderr.write(`butterlock: warning: ${message.replaceAll(/\p{Cc}/gu, '?')}\n`);
+  output.warning(message);
 }

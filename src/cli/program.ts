@@ -14,6 +14,7 @@ import { addTransferCommands } from './commands/transfer.js';
 import { addVolumeCommands } from './commands/volume.js';
 import { addXattrCommands } from './commands/xattr.js';
 import { registerInspect } from './inspect/index.js';
+import { output } from './output.js';
 
 const ABOUT = `btrfs volumes with fscrypt encryption, in image files and on block devices, without mounting.
 
@@ -55,6 +56,8 @@ function packageVersion(): string {
 /** Errors become exceptions and one line; a group without a subcommand is called wrongly. */
 function settle(command: Command): void {
   command.exitOverride().configureOutput({
+    writeOut: (text) => output.text(text),
+    writeErr: (text) => output.errorText(text),
     outputError: (text, write) => write(text.replace(/^error: /, 'butterlock: ')),
   });
   for (const below of command.commands) settle(below);

@@ -1,17 +1,15 @@
 /** cat, write: the contents of files as streams, in pieces however long they are. */
-import { constants, readSync } from 'node:fs';
+import { constants } from 'node:fs';
 import type { Command } from 'commander';
 import { FsError } from '../../bytes/index.js';
 import type { PathLike, VolumeFs } from '../../library/index.js';
 import { UsageError } from '../failure.js';
 import { imagePath } from '../image-path.js';
 import { parseSize } from '../numbers.js';
-import { output, sleep } from '../output.js';
+import { output } from '../output.js';
 import { type ImageOptions, reading, withImageOptions, writing } from '../session.js';
 
 const PIECE = 1024 * 1024;
-const STDIN = 0;
-const RETRY_MS = 5;
 
 interface WriteOptions extends ImageOptions {
   readonly offset?: number;
@@ -56,7 +54,7 @@ function copyIn(fs: VolumeFs, path: PathLike, { offset, append }: WriteOptions):
   const piece = Buffer.alloc(PIECE);
   let position = offset ?? 0;
   try {
-    for (let count = readInput(piece); count > 0; count = readInput(piece)) {
+    for (let count = output.readInput(piece); count > 0; count = output.readInput(piece)) {
       writeAll(fs, fd, piece.subarray(0, count), append === true ? undefined : position);
       position += count;
     }
@@ -70,19 +68,5 @@ function writeAll(fs: VolumeFs, fd: number, bytes: Uint8Array, position: number 
     const count = fs.writeSync(fd, bytes, done, bytes.length - done, position === undefined ? null : position + done);
     if (count === 0) throw new FsError('ENOSPC', 'no space left on the volume');
     done += count;
-  }
-}
-
-/** @returns 0 at the end of standard input */
-function readInput(into: Uint8Array): number {
-  for (;;) {
-    try {
-      return readSync(STDIN, into);
-    } catch (error) {
-      const code = error instanceof Error && 'code' in error ? error.code : undefined;
-      if (code === 'EOF') return 0;
-      if (code !== 'EAGAIN') throw error;
-      sleep(RETRY_MS);
-    }
   }
 }

@@ -93,7 +93,7 @@ function outputEntry(entry: Entry): void {
 /** An entry that cannot be read for damage does not end the listing, but shows in the exit code. */
 function noteDamage({ stat_error, open_error, policy_error }: Entry): void {
   const isDamage = (code: string | undefined): boolean => code === 'EIO' || code === 'EUCLEAN';
-  if ([stat_error, open_error, policy_error].some(isDamage)) process.exitCode = EXIT_DAMAGED;
+  if ([stat_error, open_error, policy_error].some(isDamage)) output.noteExitCode(EXIT_DAMAGED);
 }
 
 function showLine(entry: Entry, name: string, { long, sha256 }: ListOptions): void {

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { FsError } from '../../bytes/index.js';
 import { type BlockDevice, FileDevice } from '../../device/index.js';
 import { openVolumeDevices } from '../../volume/index.js';
-import { describeFailure, EXIT_DAMAGED, UsageError } from '../failure.js';
+import { UsageError } from '../failure.js';
 import { output, warn } from '../output.js';
 import { superLines } from './dump-super.js';
 import { treeLines } from './dump-tree.js';
@@ -43,11 +43,7 @@ function dumpTree(image: string, treeText: string | undefined): void {
   if (treeText !== undefined && tree === undefined) {
     throw new UsageError(`--tree ${treeText}: neither a tree's id nor its name`);
   }
-  const report = (error: FsError): void => {
-    output.flush();
-    process.stderr.write(`butterlock: ${describeFailure(error)}\n`);
-    process.exitCode = EXIT_DAMAGED;
-  };
+  const report = (error: FsError): void => output.failure(error);
   onDevice(image, (device) => {
     const volume = openVolumeDevices(device, { warn });
     for (const line of treeLines(volume, tree === undefined ? { report } : { report, tree })) output.line(line);
