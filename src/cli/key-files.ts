@@ -30,7 +30,8 @@ export function readKeyFile(path: string): Uint8Array {
     }
     if (length < SHORTEST_KEY || length > KEY_BYTES) {
       const found = length > KEY_BYTES ? `more than ${KEY_BYTES}` : String(length);
-      const text = `a key file holds ${SHORTEST_KEY} to ${KEY_BYTES} raw bytes, not ${found}; 'butterlock key generate' makes one`;
+      const wanted = `${SHORTEST_KEY} to ${KEY_BYTES} raw bytes`;
+      const text = `a key file holds ${wanted}, not ${found}; 'butterlock key generate' makes one`;
       throw new FsError('EINVAL', text, { path });
     }
     return Uint8Array.from(bytes.subarray(0, length));

@@ -18,7 +18,8 @@ import { output } from './output.js';
 
 const ABOUT = `btrfs volumes with fscrypt encryption, in image files and on block devices, without mounting.
 
-PATHs are inside the volume and start at its top. For a name that cannot be typed, write hex: and the bytes of the whole path in hexadecimal.`;
+PATHs are inside the volume and start at its top. For a name that cannot be typed,
+write hex: and the bytes of the whole path in hexadecimal.`;
 
 const EXIT_CODES = `
 Exit codes: 0 done, 1 failed, 2 called wrongly, 3 the volume is damaged, 4 a key is missing,

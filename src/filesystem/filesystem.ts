@@ -376,10 +376,13 @@ export class Filesystem {
   /** The first step of a commit: data first, because writing it changes inodes. */
   private writeBack(): void {
     for (const inode of [...this.dirtyInodes]) inode.loadedData?.flush();
-    for (const inode of this.dirtyInodes) {
-      inode.write();
-      inode.isDirty = false;
-    }
+    if (this.dirtyInodes.size === 0) return;
+    this.transaction.change(() => {
+      for (const inode of this.dirtyInodes) {
+        inode.write();
+        inode.isDirty = false;
+      }
+    });
     this.dirtyInodes.clear();
   }
 

@@ -122,7 +122,8 @@ export function makeVolume(device: BlockDevice, options: NewVolumeOptions = {}):
 
 function checkOptions(device: BlockDevice, nodesize: number, { uuid, deviceUuid }: NewVolumeOptions): void {
   if (usableSize(device.size) < MIN_VOLUME_SIZE) {
-    const text = `${device.name}: ${device.size} bytes are too few for a volume, ${MIN_VOLUME_SIZE} (109 MiB) are needed`;
+    const needed = `${MIN_VOLUME_SIZE} (109 MiB) are needed`;
+    const text = `${device.name}: ${device.size} bytes are too few for a volume, ${needed}`;
     throw new FsError('EINVAL', text);
   }
   const isPowerOfTwo = Number.isInteger(Math.log2(nodesize));

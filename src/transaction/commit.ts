@@ -35,6 +35,8 @@ import type { Trees } from './trees.js';
 
 /** Neighbouring blocks are written in one piece of at most this many bytes. */
 const LARGEST_WRITE = 1024 * 1024;
+/** Where they are put together. */
+const staging = new Uint8Array(LARGEST_WRITE);
 /** A commit that has not settled after so many rounds never will: a bug. */
 const MOST_ROUNDS = 64;
 
@@ -96,7 +98,7 @@ function writeDirtyBlocks(host: CommitHost): void {
 function writeRun(volume: Volume, run: TreeBlock[]): void {
   const [first] = run;
   if (first === undefined) return;
-  const bytes = new Uint8Array(run.length * volume.nodesize);
+  const bytes = staging.subarray(0, run.length * volume.nodesize);
   run.forEach((block, i) => {
     checkBlock(block.view, volume.checkContext);
     volume.checksum.digestInto(block.bytes.subarray(CSUM_SIZE), block.bytes, HEADER.csum);

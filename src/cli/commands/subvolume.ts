@@ -79,7 +79,8 @@ function listAll(fs: VolumeFs, asJson: boolean): void {
 
 /** The line of `btrfs subvolume list`. */
 function lineOf({ id, generation, parentId, path }: Subvolume): string {
-  return `ID ${id} gen ${generation} top level ${parentId ?? 0} path ${path === undefined ? '<unreachable>' : shown(path)}`;
+  const where = path === undefined ? '<unreachable>' : shown(path);
+  return `ID ${id} gen ${generation} top level ${parentId ?? 0} path ${where}`;
 }
 
 function fields(subvolume: Subvolume): object {

@@ -132,7 +132,8 @@ export function damageBytes(device: BlockDevice, { volume, blocks, data }: Anato
     mangle(bytes, chosen);
     device.write(physical, bytes);
   }
-  return `bytes at ${logical} (${place === 9 ? 'superblock' : `${hit.length} of ${copies.length} copies`}), way ${field % 4}`;
+  const where = place === 9 ? 'superblock' : `${hit.length} of ${copies.length} copies`;
+  return `bytes at ${logical} (${where}), way ${field % 4}`;
 }
 
 function mangle(bytes: Uint8Array, { slot, field, random }: Choices): void {
