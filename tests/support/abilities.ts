@@ -3,18 +3,23 @@
  * CI=true nothing may be skipped, and the missing ability is a failure.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { temporaryPath } from './temporary.js';
+
+/** Enough for a volume with the defaults of mkfs.btrfs. */
+const MKFS_BYTES = 128 * 2 ** 20;
 
 /** Programs that tests drive a mount with. */
 type Program = 'xfs_io' | 'fscrypt' | 'fusermount3' | 'git' | 'rsync' | 'sqlite3' | 'setfacl' | 'fio' | 'dbench' | 'su';
 
-export type Ability = 'root' | 'loop' | 'btrfs-progs' | 'kernel-btrfs' | 'fuse' | Program;
+export type Ability = 'root' | 'loop' | 'btrfs-progs' | 'mkfs' | 'kernel-btrfs' | 'fuse' | Program;
 
 /** Each answers why it is missing, or nothing. */
 const ABILITIES: Partial<Record<Ability, () => string | undefined>> = {
   root: missingRoot,
   loop: missingLoop,
   'btrfs-progs': () => missingProgram('btrfs') ?? missingProgram('mkfs.btrfs'),
+  mkfs: () => missingProgram('mkfs.btrfs') ?? mkfsFailure(),
   fuse: () => missingRoot() ?? missingFuse(),
   'kernel-btrfs': () => missingLoop() ?? missingProgram('mount') ?? missingFilesystem('btrfs'),
 };
@@ -50,6 +55,19 @@ function missingFuse(): string | undefined {
 function missingProgram(name: string): string | undefined {
   const found = spawnSync('sh', ['-c', 'command -v "$1"', 'sh', name], { env: toolEnvironment() });
   return found.status === 0 ? undefined : `needs the program ${name}`;
+}
+
+/** mkfs.btrfs looks at everything mounted first, which an ordinary user can be denied. */
+function mkfsFailure(): string | undefined {
+  if (missingRoot() === undefined) return undefined;
+  const image = temporaryPath('.img');
+  writeFileSync(image, '');
+  truncateSync(image, MKFS_BYTES);
+  const { status, stderr } = spawnSync('mkfs.btrfs', ['-q', image], { encoding: 'utf8', env: toolEnvironment() });
+  rmSync(image);
+  return status === 0
+    ? undefined
+    : `needs a working mkfs.btrfs, which says: ${stderr.trim().split(image).join('IMAGE')}`;
 }
 
 function missingFilesystem(name: string): string | undefined {

@@ -47,7 +47,7 @@ const MKFS: readonly (readonly string[])[] = [
 ];
 
 for (const options of MKFS) {
-  test(`mkfs.btrfs ${options.join(' ')}`, requireAbility('btrfs-progs'), () => {
+  test(`mkfs.btrfs ${options.join(' ')}`, requireAbility('mkfs'), () => {
     const path = temporaryPath('.img');
     writeFileSync(path, '');
     truncateSync(path, 300 * 1024 ** 2);
