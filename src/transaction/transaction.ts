@@ -46,7 +46,7 @@ import { unfinishedJobs } from './unfinished-jobs.js';
 /** Dirty tree blocks beyond this many bytes ask for a commit at the end of an operation. */
 const DIRTY_LIMIT = 32 * 1024 * 1024;
 /** So do this many pending references. */
-const PENDING_LIMIT = 20_000;
+const PENDING_LIMIT = 10_000;
 /** Below this many free blocks for the chunk tree, a system chunk comes first. */
 const SYSTEM_RESERVE_BLOCKS = 16;
 
@@ -265,11 +265,6 @@ export class Transaction implements BlockStore {
   /** Bytes promised by {@link reserveData} and not yet allocated. */
   get reservedDataBytes(): number {
     return this.reservedData;
-  }
-
-  /** Bytes of metadata space kept for operations that free space. */
-  get globalReserveBytes(): number {
-    return globalReserve(this.reservationView());
   }
 
   /** Bytes of the device in no chunk. */
