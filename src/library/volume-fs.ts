@@ -9,9 +9,9 @@ import {
   type SubvolumeInfo,
   setDefaultSubvolume,
   setSubvolumeReadOnly,
+  spaceOf,
   subvolumePath,
 } from '../filesystem/index.js';
-import { BLOCK_GROUP_DUP } from '../format/index.js';
 import { type Policy, paddingFlags } from '../fscrypt/index.js';
 import type { PathLike } from './paths.js';
 import { RangeCalls } from './range-calls.js';
@@ -172,32 +172,12 @@ export class VolumeFs extends RangeCalls {
 
   // --- the whole filesystem ---
 
-  /**
-   * Space as the kernel counts it for statfs(2).
-   *
-   * @see linux fs/btrfs/super.c btrfs_statfs: raw space over the copies that data has
-   */
+  /** Space as the kernel counts it. */
   statfsSync(path: PathLike = '/'): VolumeStatFs {
     return this.onInode('statfs', path, true, () => {
-      const { transaction } = this.filesystem;
-      const { space, volume } = transaction;
-      const bsize = volume.sectorsize;
-      const copies = space.groupsOf('data').some(({ flags }) => (flags & BLOCK_GROUP_DUP) !== 0n) ? 2 : 1;
-      const raw = (sum: number, { used, flags }: { used: number; flags: bigint }): number =>
-        sum + used * ((flags & BLOCK_GROUP_DUP) === 0n ? 1 : 2);
-      const used = Math.floor(space.groups.reduce(raw, 0) / copies) + transaction.globalReserveBytes;
-      const inGroups = space.total('data') - space.used('data');
-      const available = inGroups + Math.floor(transaction.unallocatedBytes / copies) - transaction.reservedDataBytes;
-      const blocks = Math.floor(volume.superblock.totalBytes / copies / bsize);
-      return {
-        type: FILESYSTEM_TYPE,
-        bsize,
-        blocks,
-        bfree: Math.max(0, blocks - Math.floor(used / bsize)),
-        bavail: Math.max(0, Math.floor(available / bsize)),
-        files: 0,
-        ffree: 0,
-      };
+      const { blockSize, blocks, free, available } = spaceOf(this.filesystem);
+      const space = { bsize: blockSize, blocks, bfree: free, bavail: available };
+      return { type: FILESYSTEM_TYPE, ...space, files: 0, ffree: 0 };
     });
   }
 
