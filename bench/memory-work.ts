@@ -8,12 +8,12 @@ import { randomFillSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { OpenVolume } from '../src/index.js';
 import { createEncrypted, openEncrypted } from './encrypted-volume.js';
+import { FILES_PER_DIRECTORY } from './memory.js';
 
 export type MemoryWork = 'nothing' | 'write' | 'read' | 'create' | 'spread' | 'list' | 'remove';
 
 const MIB = 1024 ** 2;
 const SMALL = 4096;
-const PER_DIRECTORY = 100;
 
 /** The first work on an image makes the volume in it. */
 const WORK: Record<MemoryWork, (image: string, amount: number) => void> = {
@@ -24,7 +24,7 @@ const WORK: Record<MemoryWork, (image: string, amount: number) => void> = {
   },
   read: (image) => inVolume(image, true, readLarge),
   create: (image, files) => inVolume(image, false, (volume) => createFiles(volume, '/secret', files)),
-  spread: (image, files) => inVolume(image, false, (volume) => createDirectories(volume, files)),
+  spread: (image, directories) => inVolume(image, false, (volume) => createDirectories(volume, directories)),
   list: (image, files) => inVolume(image, true, (volume) => listAll(volume, files)),
   remove: (image) => inVolume(image, false, (volume) => volume.fs.rmSync('/secret', { recursive: true })),
 };
@@ -53,10 +53,10 @@ function createFiles({ fs }: OpenVolume, directory: string, count: number): void
   for (let i = 0; i < count; i++) fs.writeFileSync(`${directory}/file ${i}`, contents);
 }
 
-function createDirectories(volume: OpenVolume, files: number): void {
-  for (let i = 0; i < files / PER_DIRECTORY; i++) {
+function createDirectories(volume: OpenVolume, count: number): void {
+  for (let i = 0; i < count; i++) {
     volume.fs.mkdirSync(`/secret/directory ${i}`);
-    createFiles(volume, `/secret/directory ${i}`, PER_DIRECTORY);
+    createFiles(volume, `/secret/directory ${i}`, FILES_PER_DIRECTORY);
   }
 }
 
