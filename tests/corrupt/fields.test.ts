@@ -31,7 +31,7 @@ for (const makeSubject of SUBJECTS) {
           throw new Error(done.join('\n'), { cause: error });
         }
       }),
-      runsOf(80),
+      runsOf(150),
     );
   });
 }
