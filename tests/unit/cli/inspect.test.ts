@@ -1,6 +1,5 @@
 /** The lines of `dump-super` and `dump-tree` that the real tool cannot be asked for, and damage. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { corrupt, type FsError, viewOf, writeU53, writeU64 } from '../../../src/bytes/index.js';
 import { superLines, treeIdOf, treeLines } from '../../../src/cli/inspect/index.js';
@@ -20,12 +19,11 @@ import {
   TEMPORARY_ITEM_KEY,
 } from '../../../src/format/index.js';
 import { openVolumeDevices, type Volume } from '../../../src/volume/index.js';
+import { butterlock } from '../../support/commandLine.js';
 import { copyOfImage, type ImageName, imagePath } from '../../support/images.js';
 import { replaceBlock } from '../../support/reseal.js';
 
 const FS_TREE = 5;
-const INSPECT = new URL('../../../src/cli/inspect/index.js', import.meta.url);
-const OUTPUT = new URL('../../../src/cli/output.js', import.meta.url);
 
 function openImage(name: ImageName): Volume {
   return openVolumeDevices(new OverlayDevice(FileDevice.open(imagePath(name), { readOnly: true })));
@@ -155,33 +153,20 @@ describe('dump-tree of a damaged volume', () => {
     assert.throws(() => dump(openImage('basic'), 4711), { code: 'ENOENT' });
   });
 
-  it('is told of on standard error and by the exit code', () => {
+  it('is told of on standard error and by the exit code', async () => {
     const path = copyOfImage('t-basic');
     const device = FileDevice.open(path, { readOnly: false });
     const volume = openVolumeDevices(device);
     const lost = leavesOf(volume)[2] ?? 0;
     for (const { physical } of volume.copies(lost, 1)) device.write(physical + 1000, Uint8Array.of(1, 2, 3));
     device.close();
-    const { status, stdout, stderr } = runCommandLine('dump-tree', path, '-t', 'fs');
+    const { status, text, stderr } = await butterlock(['dump-tree', path, '-t', 'fs']);
     assert.equal(status, 3);
     assert.match(stderr, new RegExp(`^butterlock: block ${lost}: checksum mismatch$`, 'm'));
-    assert.match(stdout, /^uuid /m);
-    assert.equal(runCommandLine('dump-super', imagePath('basic'), '-f').status, 0);
+    assert.match(text, /^uuid /m);
+    assert.equal((await butterlock(['dump-super', imagePath('basic'), '-f'])).status, 0);
   });
 });
-
-/** The two commands alone, in a process of their own. */
-function runCommandLine(...words: string[]): { status: number | null; stdout: string; stderr: string } {
-  const script = `
-    import { Command } from 'commander';
-    import { registerInspect } from '${INSPECT}';
-    import { output } from '${OUTPUT}';
-    const program = new Command();
-    registerInspect(program);
-    program.parse(${JSON.stringify(words)}, { from: 'user' });
-    output.flush();`;
-  return spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8', maxBuffer: 2 ** 26 });
-}
 
 function linesOf(key: Key, bytes: Uint8Array): string[] {
   const view = viewOf(bytes);
