@@ -2,7 +2,7 @@
 import { existsSync, rmSync, statSync } from 'node:fs';
 import { FsError, isZero } from '../bytes/index.js';
 import { type BlockDevice, FileDevice } from '../device/index.js';
-import { makeVolume, type NewVolumeOptions, probeFilesystem } from '../mkfs/index.js';
+import { checkNewVolume, makeVolume, type NewVolumeOptions, probeFilesystem } from '../mkfs/index.js';
 import { OpenVolume, type OpenVolumeOptions } from './open-volume.js';
 
 export interface CreateVolumeOptions extends NewVolumeOptions, Omit<OpenVolumeOptions, 'readOnly' | 'subvolume'> {
@@ -39,6 +39,7 @@ export function createVolume(device: BlockDevice | string, options: CreateVolume
 
 function createAt(path: string, isNew: boolean, options: CreateVolumeOptions): OpenVolume {
   if (!isNew && options.force !== true) refuseContentsAt(path);
+  if (options.size !== undefined) checkNewVolume(options.size, options);
   const device = openTarget(path, isNew, options.size);
   try {
     makeVolume(device, options);

@@ -1,5 +1,6 @@
 export { type NewChunk, newChunks, usableSize } from './layout.js';
 export {
+  checkNewVolume,
   type ExtentContextPlace,
   MIN_VOLUME_SIZE,
   makeVolume,

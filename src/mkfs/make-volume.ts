@@ -101,8 +101,8 @@ export interface NewVolume {
  *   anything is written; EROFS, EIO, ENOSPC from the device
  */
 export function makeVolume(device: BlockDevice, options: NewVolumeOptions = {}): NewVolume {
+  checkNewVolume(device.size, options);
   const nodesize = options.nodesize ?? DEFAULT_NODESIZE;
-  checkOptions(device, nodesize, options);
   const label = encodeLabel(options.label ?? '');
   const checksum = checksumAlgorithm(options.checksumType ?? 0);
   const random = options.random ?? systemRandom;
@@ -120,22 +120,27 @@ export function makeVolume(device: BlockDevice, options: NewVolumeOptions = {}):
   return { uuid: superblock.fsid, totalBytes: superblock.totalBytes, nodesize };
 }
 
-function checkOptions(device: BlockDevice, nodesize: number, { uuid, deviceUuid }: NewVolumeOptions): void {
-  if (usableSize(device.size) < MIN_VOLUME_SIZE) {
-    const needed = `${MIN_VOLUME_SIZE} (109 MiB) are needed`;
-    const text = `${device.name}: ${device.size} bytes are too few for a volume, ${needed}`;
-    throw new FsError('EINVAL', text);
+/**
+ * Judges what a volume is to be made of, before anything is touched.
+ *
+ * @param size - bytes of the device
+ * @throws FsError EINVAL
+ */
+export function checkNewVolume(size: number, options: NewVolumeOptions = {}): void {
+  if (usableSize(size) < MIN_VOLUME_SIZE) {
+    throw new FsError('EINVAL', `${size} bytes are too few for a volume, ${MIN_VOLUME_SIZE} (109 MiB) are needed`);
   }
+  const nodesize = options.nodesize ?? DEFAULT_NODESIZE;
   const isPowerOfTwo = Number.isInteger(Math.log2(nodesize));
   if (!isPowerOfTwo || nodesize < MIN_NODESIZE || nodesize > MAX_NODESIZE) {
-    throw new FsError(
-      'EINVAL',
-      `a node size of ${nodesize}: it is a power of two from ${MIN_NODESIZE} to ${MAX_NODESIZE}`,
-    );
+    const text = `it is a power of two from ${MIN_NODESIZE} to ${MAX_NODESIZE}`;
+    throw new FsError('EINVAL', `a node size of ${nodesize}: ${text}`);
   }
-  for (const id of [uuid, deviceUuid]) {
+  for (const id of [options.uuid, options.deviceUuid]) {
     if (id !== undefined && id.length !== UUID_SIZE) throw new FsError('EINVAL', `a UUID has ${UUID_SIZE} bytes`);
   }
+  encodeLabel(options.label ?? '');
+  checksumAlgorithm(options.checksumType ?? 0);
 }
 
 function encodeLabel(text: string): Uint8Array {

@@ -41,6 +41,15 @@ describe('createVolume', () => {
     assert.deepEqual(openVolume(image).fs.readdirSync('/'), []);
   });
 
+  test('what cannot be made leaves the old volume as it was, force or not', () => {
+    const image = newImage(({ fs }) => fs.writeFileSync('/file', 'x'));
+    const before = sha256(image);
+    for (const wrong of [{ size: MIB }, { size: 256 * MIB, nodesize: 5000 }, { label: 'x'.repeat(300) }]) {
+      assert.throws(() => createVolume(image, { ...wrong, force: true }), { code: 'EINVAL' });
+    }
+    assert.equal(sha256(image), before);
+  });
+
   test('takes an empty file as it is', () => {
     const path = temporaryPath('.img');
     writeFileSync(path, '');
