@@ -8,8 +8,8 @@ import fc from 'fast-check';
 import { choices, damageBytes } from '../support/hostile/damage.js';
 import { explore, type Sight } from '../support/hostile/explore.js';
 import { anatomyOf } from '../support/hostile/metadata.js';
-import { runsOf } from '../support/hostile/runs.js';
 import { kernelSubject, overlayOf, ownSubject, type Subject } from '../support/hostile/subjects.js';
+import { randomRuns } from '../support/randomRuns.js';
 
 const SUBJECTS: (() => Subject)[] = [
   () => ownSubject(),
@@ -30,7 +30,7 @@ for (const makeSubject of SUBJECTS) {
         const done = damages.map((damage) => damageBytes(device, anatomy, damage));
         assertRightOrRefused(explore(device, subject.keys), sound, done.join('; '));
       }),
-      runsOf(60),
+      randomRuns(60),
     );
   });
 }

@@ -13,8 +13,8 @@ import { deviceToFile } from '../support/deviceFiles.js';
 import { choices, damageField } from '../support/hostile/damage.js';
 import { anatomyOf } from '../support/hostile/metadata.js';
 import { answerTo, assertRefused } from '../support/hostile/refusal.js';
-import { runsOf } from '../support/hostile/runs.js';
 import { KEY, overlayOf, ownSubject } from '../support/hostile/subjects.js';
+import { randomRuns } from '../support/randomRuns.js';
 import { copySparseFile } from '../support/sparse.js';
 import { temporaryDirectory, temporaryPath } from '../support/temporary.js';
 
@@ -142,7 +142,7 @@ test('an image without permission', requireAbility('root'), async () => {
 test('volumes damaged under right checksums', async () => {
   const subject = ownSubject('item');
   const anatomy = anatomyOf(subject.base);
-  const { numRuns, seed } = runsOf(25);
+  const { numRuns, seed } = randomRuns(25);
   for (const chosen of fc.sample(choices(), { numRuns, seed })) {
     const device = overlayOf(subject);
     const done = damageField(device, anatomy, chosen);

@@ -7,14 +7,16 @@ import fc from 'fast-check';
 import { choices, damageField } from '../support/hostile/damage.js';
 import { explore } from '../support/hostile/explore.js';
 import { anatomyOf } from '../support/hostile/metadata.js';
-import { runsOf } from '../support/hostile/runs.js';
-import { overlayOf, ownSubject, type Subject } from '../support/hostile/subjects.js';
+import { kernelSubject, overlayOf, ownSubject, type Subject } from '../support/hostile/subjects.js';
 import { workOut } from '../support/hostile/workout.js';
+import { randomRuns } from '../support/randomRuns.js';
 
 const SUBJECTS: (() => Subject)[] = [
   () => ownSubject(),
   () => ownSubject('item', { nodesize: 16384 }),
   () => ownSubject('trailing'),
+  () => kernelSubject('compress'),
+  () => kernelSubject('snap'),
 ];
 
 for (const makeSubject of SUBJECTS) {
@@ -31,7 +33,7 @@ for (const makeSubject of SUBJECTS) {
           throw new Error(done.join('\n'), { cause: error });
         }
       }),
-      runsOf(150),
+      randomRuns(150),
     );
   });
 }
