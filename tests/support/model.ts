@@ -152,7 +152,7 @@ export class ModelFilesystem implements DrivenFilesystem {
     this.checkMovable(node, source, target);
     if (source.subvolume !== target.subvolume && node.subvolume === undefined)
       throw new ModelError('EXDEV', target.name);
-    this.checkPolicy(node, target.directory);
+    if (source.directory !== target.directory) this.checkPolicy(node, target.directory);
     if (node.placeholder || replaced?.subvolume !== undefined) throw new ModelError('ENOTEMPTY', target.name);
     if (replaced !== undefined && replaced.children.size > 0) throw new ModelError('ENOTEMPTY', target.name);
     if (replaced !== undefined) this.leave(target);
@@ -169,8 +169,10 @@ export class ModelFilesystem implements DrivenFilesystem {
     if (!within && (source.node.subvolume === undefined || other.subvolume === undefined)) {
       throw new ModelError('EXDEV', target.name);
     }
-    this.checkPolicy(source.node, target.directory);
-    this.checkPolicy(other, source.directory);
+    if (source.directory !== target.directory) {
+      this.checkPolicy(source.node, target.directory);
+      this.checkPolicy(other, source.directory);
+    }
     source.directory.children.set(source.name, other);
     target.directory.children.set(target.name, source.node);
     source.directory.mtimeNs = undefined;
