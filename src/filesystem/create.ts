@@ -14,6 +14,8 @@ import {
   Key,
 } from '../format/index.js';
 import { encodeInodeContext, type InodeContext, newInodeContext } from '../fscrypt/index.js';
+import type { Transaction } from '../transaction/index.js';
+import type { Tree } from '../tree/index.js';
 import { type InheritedXattrs, inheritedXattrs } from './acl.js';
 import { addEntry, addName, checkRoomForEntry, nextSequence } from './entries.js';
 import type { Inode } from './inode.js';
@@ -162,7 +164,7 @@ function insertInode(directory: Inode, creation: Creation, { xattrs, ...inherita
   const { subvolume, filesystem, policy } = directory;
   const ino = subvolume.allocateIno();
   const item = newInodeItem(directory, creation, inheritance);
-  insertInodeItem(directory, ino, item);
+  insertInodeItem(subvolume.tree, ino, item);
   const inode = subvolume.addInode(ino, item);
   for (const xattr of xattrs) writeXattr(inode, xattr.name, xattr.value);
   if ((item.flags & INODE_ENCRYPT) !== 0n && policy !== undefined) {
@@ -190,29 +192,25 @@ function newInodeItem(
   creation: Creation,
   { mode, gid, flags }: Omit<Inheritance, 'xattrs'>,
 ): InodeItem {
-  const { transid, clock } = directory.filesystem.transaction;
-  const now = clock.now();
-  return {
-    generation: transid,
-    transid,
-    size: 0,
-    nbytes: 0,
-    blockGroup: 0,
-    nlink: 1,
-    uid: creation.owner.uid,
-    gid,
-    mode,
-    rdev: isDevice(mode) ? toDiskDevice(creation.rdev ?? 0) : 0,
-    flags,
-    sequence: 0,
-    atime: now,
-    ctime: now,
-    mtime: now,
-    otime: now,
-  };
+  const owner = { uid: creation.owner.uid, gid };
+  const item = freshInodeItem(directory.filesystem.transaction, mode, owner, flags);
+  return isDevice(mode) ? { ...item, rdev: toDiskDevice(creation.rdev ?? 0) } : item;
 }
 
-function insertInodeItem({ subvolume: { tree } }: Inode, ino: number, item: InodeItem): void {
+/** The item of an inode made now: empty, with one name. */
+export function freshInodeItem(
+  { transid, clock }: Transaction,
+  mode: number,
+  { uid, gid }: Creation['owner'],
+  flags: bigint,
+): InodeItem {
+  const now = clock.now();
+  const none = { size: 0, nbytes: 0, blockGroup: 0, rdev: 0, sequence: 0 };
+  const times = { atime: now, ctime: now, mtime: now, otime: now };
+  return { ...none, ...times, generation: transid, transid, nlink: 1, uid, gid, mode, flags };
+}
+
+export function insertInodeItem(tree: Tree, ino: number, item: InodeItem): void {
   const bytes = new Uint8Array(INODE_ITEM.SIZE);
   encodeInodeItem(viewOf(bytes), 0, item);
   tree.insert(new Key(ino, INODE_ITEM_KEY, 0), bytes);

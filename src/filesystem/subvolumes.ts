@@ -1,10 +1,9 @@
 /** Subvolumes: making, snapshotting, deleting and listing them. */
-import { corrupt, FsError, randomUuid, type Timespec, viewOf } from '../bytes/index.js';
+import { corrupt, FsError, randomUuid, type Timespec } from '../bytes/index.js';
 import {
   DIR_ITEM_KEY,
   decodeDirItems,
   encodeDirItem,
-  encodeInodeItem,
   encodeInodeRef,
   FIRST_FREE_OBJECTID,
   FS_TREE_OBJECTID,
@@ -12,10 +11,7 @@ import {
   FT_DIR,
   INCOMPAT_DEFAULT_SUBVOL,
   INODE_ENCRYPT,
-  INODE_ITEM,
-  INODE_ITEM_KEY,
   INODE_REF_KEY,
-  type InodeItem,
   Key,
   nameHash,
   ORPHAN_ITEM_KEY,
@@ -33,7 +29,7 @@ import {
   snapshotTree,
   TreeDrop,
 } from '../transaction/index.js';
-import { type Creation, inheritedContext, nameForCreation } from './create.js';
+import { type Creation, freshInodeItem, inheritedContext, insertInodeItem, nameForCreation } from './create.js';
 import { addEntry, nextSequence, removeEntry } from './entries.js';
 import type { Filesystem } from './filesystem.js';
 import type { Inode } from './inode.js';
@@ -216,35 +212,14 @@ function nameSubvolume(directory: Inode, stored: Uint8Array, tree: SubvolumeTree
 }
 
 function insertTop(
-  filesystem: Filesystem,
+  { transaction }: Filesystem,
   tree: SubvolumeTree,
   owner: Creation['owner'],
   context: InodeContext | undefined,
 ): void {
-  const { transid, clock } = filesystem.transaction;
-  const now = clock.now();
-  const item: InodeItem = {
-    generation: transid,
-    transid,
-    size: 0,
-    nbytes: 0,
-    blockGroup: 0,
-    nlink: 1,
-    uid: owner.uid,
-    gid: owner.gid,
-    mode: S_IFDIR | 0o755,
-    rdev: 0,
-    flags: context === undefined ? 0n : INODE_ENCRYPT,
-    sequence: 0,
-    atime: now,
-    ctime: now,
-    mtime: now,
-    otime: now,
-  };
-  const bytes = new Uint8Array(INODE_ITEM.SIZE);
-  encodeInodeItem(viewOf(bytes), 0, item);
   const top = FIRST_FREE_OBJECTID;
-  tree.insert(new Key(top, INODE_ITEM_KEY, 0), bytes);
+  const flags = context === undefined ? 0n : INODE_ENCRYPT;
+  insertInodeItem(tree, top, freshInodeItem(transaction, S_IFDIR | 0o755, owner, flags));
   tree.insert(new Key(top, INODE_REF_KEY, top), encodeInodeRef({ index: 0, name: Buffer.from('..') }));
   if (context !== undefined) tree.insert(new Key(top, FSCRYPT_INODE_CTX_KEY, 0), encodeInodeContext(context));
 }
