@@ -38,15 +38,20 @@ export interface CopyHost {
 
 /** A new empty block of `tree`, referenced by it. */
 export function allocateBlock(host: CopyHost, tree: Tree, level: number, firstKey: Key): TreeBlock {
-  if (tree instanceof RootedTree) tree.rootItem.bytesUsed += host.nodesize;
+  if (tree instanceof RootedTree) countBytes(tree, host.nodesize);
   return newBlock(host, tree.id, host.isChunkTree(tree), level, firstKey);
 }
 
 /** Gives up a block of the running transaction that left the tree. */
 export function freeBlock(host: CopyHost, tree: Tree, block: TreeBlock): void {
   invariant(block.dirty, 'only blocks of the running transaction leave a tree');
-  if (tree instanceof RootedTree) tree.rootItem.bytesUsed = Math.max(0, tree.rootItem.bytesUsed - host.nodesize);
+  if (tree instanceof RootedTree) countBytes(tree, -host.nodesize);
   dropOwnReference(host, tree, block);
+}
+
+/** A damaged volume may have counted anything: the count stays within what can be stored. */
+function countBytes({ rootItem }: RootedTree, by: number): void {
+  rootItem.bytesUsed = Math.min(Math.max(0, rootItem.bytesUsed + by), Number.MAX_SAFE_INTEGER);
 }
 
 /** The block itself if it may be changed in place, else a copy that takes its place. */

@@ -1,7 +1,7 @@
 /** Damage that one wrong field does not make: whole structures that lie, under right checksums. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { viewOf } from '../../src/bytes/index.js';
+import { viewOf, writeU53 } from '../../src/bytes/index.js';
 import type { OverlayDevice } from '../../src/device/index.js';
 import type { Inode } from '../../src/filesystem/index.js';
 import * as format from '../../src/format/index.js';
@@ -199,6 +199,18 @@ test('numbers at their ends', () => {
   const { filesystem } = openFilesystem(sequence);
   const work = lookup(filesystem.root(), 'work');
   assert.throws(() => filesystem.create(work, nameBytes('one more'), 0o644, OWNER), { code: 'EUCLEAN' });
+  const bytesUsed = planted((_transaction, root) => {
+    root.subvolume.tree.rootItem.bytesUsed = largest;
+    root.subvolume.tree.rootItemChanged = true;
+  });
+  errorsOf(bytesUsed);
+  const counts = planted(({ extentTree }) => {
+    for (const { logical, length } of anatomy.data) {
+      const place = extentTree.change(new Key(logical, format.EXTENT_ITEM_KEY, length));
+      if (place !== undefined) writeU53(place.view, place.at + format.EXTENT_ITEM.refs, largest);
+    }
+  });
+  errorsOf(counts);
   const generation = overlayOf(subject);
   changeSuper(generation, (superblock) => {
     superblock.generation = largest;

@@ -29,6 +29,9 @@ import {
 import type { Cursor, Tree } from '../../tree/index.js';
 import { DATA_EXTENT } from './pending-extent.js';
 
+/** Counts have 32 bits. */
+const MAX_COUNT = 0xffff_ffff;
+
 export interface ExtentRecord {
   readonly key: Key;
   readonly item: ExtentItem;
@@ -69,6 +72,7 @@ export function* referencesOf(tree: Tree, record: ExtentRecord): IterableIterato
 export function changeReference(tree: Tree, record: ExtentRecord, ref: InlineRef, by: number): void {
   const { item } = record;
   item.refs += by;
+  if (!Number.isSafeInteger(item.refs)) throw corrupt(`extent ${record.key}`, `${item.refs} references cannot be`);
   const inline = item.inlineRefs.findIndex((known) => compareInlineRefs(known, ref) === 0 && isSame(known, ref));
   if (inline >= 0) {
     changeInline(record, inline, by);
@@ -150,6 +154,7 @@ function countOf(ref: InlineRef): number {
 }
 
 function withCount(ref: InlineRef, count: number): InlineRef {
+  if (count > MAX_COUNT) throw corrupt(`reference of type ${ref.type}`, `counts ${count}, more than it can`);
   if (ref.type === EXTENT_DATA_REF_KEY || ref.type === SHARED_DATA_REF_KEY) return { ...ref, count };
   if (count !== 1)
     throw corrupt(`reference of type ${ref.type}`, `a tree block is referenced ${count} times from one place`);
