@@ -57,12 +57,15 @@ export function addMountCommands(program: Command): void {
 /** What the serving process tells the one that started it. */
 type Report = { readonly isMounted: true } | { readonly code: string; readonly message: string };
 
-/** Runs this very command again in a process of its own, and waits until it has mounted or failed. */
+/**
+ * Runs this very command again in a process of its own, and waits until it has mounted or failed.
+ * The server keeps none of our streams open: whoever reads them would wait as long as it runs.
+ */
 async function startServer(): Promise<void> {
   const [script = '', ...args] = process.argv.slice(1);
   const server = spawn(process.execPath, [...process.execArgv, script, ...args], {
     detached: true,
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   });
   const report = await new Promise<Report>((resolve) => {
     server.once('message', (message) => resolve(message as Report));
