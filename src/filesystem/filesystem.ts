@@ -54,7 +54,11 @@ export class Filesystem {
     this.transaction = transaction;
     this.keyring = options.keyring;
     transaction.prepareCommit = () => this.writeBack();
-    transaction.countDirtyInodes = () => this.dirtyInodes.size;
+    transaction.afterAbort = () => this.forgetAll();
+    transaction.countDirty = () => ({
+      inodes: this.dirtyInodes.size,
+      sectors: Math.ceil(this.dirtyBytes / transaction.volume.sectorsize),
+    });
   }
 
   /** Opens the filesystem; a writable one first finishes what was being deleted when it was last closed. */
@@ -305,7 +309,7 @@ export class Filesystem {
   change<T>(items: number, work: () => T, options: Reservation = {}): T {
     const { transaction } = this;
     transaction.reserve(items, options);
-    const result = this.runStep(() => transaction.change(() => this.withInodes(work)));
+    const result = transaction.change(() => this.withInodes(work));
     if (transaction.needsCommit) transaction.commit();
     return result;
   }
@@ -333,7 +337,7 @@ export class Filesystem {
 
   /** Makes everything done so far durable: file data, inodes, trees, superblock. @throws FsError EROFS, EIO */
   commit(): void {
-    this.runStep(() => this.transaction.commit());
+    this.transaction.commit();
   }
 
   /** Commits if there is anything to commit. */
@@ -386,17 +390,7 @@ export class Filesystem {
     this.dirtyInodes.clear();
   }
 
-  /** What is in memory belongs to a transaction that failed: it must not be seen any more. */
-  private runStep<T>(step: () => T): T {
-    const wasWritable = this.transaction.writable;
-    try {
-      return step();
-    } catch (error) {
-      if (wasWritable && !this.transaction.writable) this.forgetAll();
-      throw error;
-    }
-  }
-
+  /** Also when a transaction failed: what is in memory belongs to it and must not be seen any more. */
   private forgetAll(): void {
     this.dirtyBytes = 0;
     for (const id of [...this.subvolumes.keys()]) this.forgetSubvolume(id);

@@ -42,8 +42,10 @@ import { addSubvolumeUuid, removeSubvolumeUuid } from './subvolume-uuids.js';
 
 /** Items of a new subvolume: root item, its references, uuids, its top inode, the entry and its directory. */
 const ITEMS_OF_CREATION = 16;
-/** References changed in one step of deleting a tree. */
-const REFERENCES_PER_STEP = 500;
+/** Items of a step of deleting a tree: its root item, at the end the orphan mark too. */
+const ITEMS_OF_DROP = 2;
+/** References changed in one step; few, so that the space kept back for freeing suffices. */
+const REFERENCES_PER_STEP = 40;
 /** The location of a subvolume's entry names no root item in particular. */
 const ANY_ROOT = 0xffff_ffff_ffff_ffffn;
 
@@ -262,7 +264,7 @@ function dropTree(filesystem: Filesystem, tree: SubvolumeTree): void {
   const drop = new TreeDrop(transaction, tree);
   for (let isDone = false; !isDone; ) {
     isDone = filesystem.change(
-      ITEMS_OF_CREATION,
+      ITEMS_OF_DROP,
       () => {
         if (!drop.step(REFERENCES_PER_STEP)) return false;
         transaction.trees.forgetSubvolume(tree.id);
@@ -270,7 +272,7 @@ function dropTree(filesystem: Filesystem, tree: SubvolumeTree): void {
         transaction.rootTree.remove(new Key(ORPHAN_OBJECTID, ORPHAN_ITEM_KEY, tree.id));
         return true;
       },
-      { freeing: true },
+      { freeing: true, references: REFERENCES_PER_STEP },
     );
   }
 }

@@ -14,12 +14,23 @@ import { RootedTree } from './rooted-tree.js';
 const BLOCKS_PER_ITEM = 4;
 /** Bytes a pending reference adds to the extent tree and the free-space tree together, at most. */
 const BYTES_PER_REFERENCE = 160;
-/** Bytes that writing back one dirty inode adds to its tree, its new extent included, at most. */
-const BYTES_PER_DIRTY_INODE = 640;
+/** Bytes that writing back one dirty inode, or one dirty sector as an extent, adds to its tree at most. */
+const BYTES_PER_WRITE_BACK = 320;
+/** References that an extent of one sector changes: its own, and that of the extent it replaces. */
+const REFERENCES_PER_SECTOR = 2;
 /** Blocks every commit copies: paths of the root, extent, free-space, device and checksum trees. */
 const BLOCKS_PER_COMMIT = 24;
-const SMALLEST_RESERVE_BLOCKS = 32;
+/** More than the steps in which space is freed ask for: deleting must work on a full volume. */
+const SMALLEST_RESERVE_BLOCKS = 128;
 const LARGEST_RESERVE = 64 * 1024 * 1024;
+
+/** What waits in memory. */
+export interface Dirty {
+  /** Inodes whose items the commit writes. */
+  readonly inodes: number;
+  /** Sectors of file data. Scattered ones become an extent each. */
+  readonly sectors: number;
+}
 
 export interface ReservationView {
   readonly nodesize: number;
@@ -27,15 +38,15 @@ export interface ReservationView {
   /** Trees that a commit changes in places which the pending references choose. */
   readonly accountingTrees: readonly Tree[];
   readonly metadataTotal: number;
-  /** Inodes in memory whose items, or data, the commit writes back. */
-  readonly dirtyInodes: number;
-  /** Bytes of the subvolume trees those may be in. */
+  readonly dirty: Dirty;
+  /** Bytes of the subvolume trees that is written back to. */
   readonly subvolumeBytes: number;
 }
 
 /** Bytes the commit of everything pending may need at worst. */
 export function commitNeed(view: ReservationView): number {
-  const { nodesize, pendingReferences } = view;
+  const { nodesize } = view;
+  const pendingReferences = view.pendingReferences + view.dirty.sectors * REFERENCES_PER_SECTOR;
   const existing = accountingBytes(view);
   const copies = Math.min(existing, pendingReferences * 2 * nodesize);
   const growth = Math.ceil((pendingReferences * BYTES_PER_REFERENCE * 2) / nodesize) * nodesize;
@@ -43,9 +54,10 @@ export function commitNeed(view: ReservationView): number {
 }
 
 /** Bytes that writing back what the filesystem holds in memory may need at worst. */
-function writeBackNeed({ nodesize, dirtyInodes, subvolumeBytes }: ReservationView): number {
-  const copies = Math.min(subvolumeBytes, dirtyInodes * 2 * nodesize);
-  return copies + Math.ceil((dirtyInodes * BYTES_PER_DIRTY_INODE * 2) / nodesize) * nodesize;
+function writeBackNeed({ nodesize, dirty, subvolumeBytes }: ReservationView): number {
+  const places = dirty.inodes + dirty.sectors;
+  const copies = Math.min(subvolumeBytes, places * 2 * nodesize);
+  return copies + Math.ceil((places * BYTES_PER_WRITE_BACK * 2) / nodesize) * nodesize;
 }
 
 /** Bytes an operation that touches `items` items may need at worst. */
@@ -56,8 +68,8 @@ export function operationNeed(view: ReservationView, items: number): number {
 /** Bytes left to operations that free space. */
 export function globalReserve(view: ReservationView): number {
   const smallest = SMALLEST_RESERVE_BLOCKS * view.nodesize;
-  const wanted = Math.max(smallest, accountingBytes(view));
-  return Math.min(wanted, LARGEST_RESERVE, Math.max(smallest, view.metadataTotal / 8));
+  const wanted = smallest + accountingBytes(view);
+  return Math.min(wanted, LARGEST_RESERVE, Math.max(smallest, view.metadataTotal / 4));
 }
 
 function accountingBytes(view: ReservationView): number {

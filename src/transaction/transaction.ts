@@ -34,7 +34,7 @@ import { allocateBlock, copyOnWrite, freeBlock } from './copy-on-write.js';
 import { bookkeepingFaults } from './opening-checks.js';
 import { DATA_EXTENT } from './references/pending-extent.js';
 import { type ExtentUse, References } from './references/references.js';
-import { commitNeed, globalReserve, operationNeed, type ReservationView } from './reservation.js';
+import { commitNeed, type Dirty, globalReserve, operationNeed, type ReservationView } from './reservation.js';
 import type { SubvolumeTree } from './rooted-tree.js';
 import type { SpaceType } from './space/block-group.js';
 import { allocateChunk, removeChunk, unallocatedBytes } from './space/chunk-allocation.js';
@@ -59,6 +59,8 @@ export interface TransactionOptions {
 export interface Reservation {
   /** The operation gives back more than it takes: it may use the global reserve. */
   readonly freeing?: boolean;
+  /** References it changes beside those that changing its items brings with it. */
+  readonly references?: number;
 }
 
 export class Transaction implements BlockStore {
@@ -76,8 +78,10 @@ export class Transaction implements BlockStore {
   transid: number;
   /** Writes back what the filesystem holds in memory; called before a commit's first step. */
   prepareCommit: () => void = () => undefined;
-  /** How many inodes {@link prepareCommit} would write back. */
-  countDirtyInodes: () => number = () => 0;
+  /** Lets go of what belonged to a transaction that was given up; called when the last commit can be read again. */
+  afterAbort: () => void = () => undefined;
+  /** How much {@link prepareCommit} would write back. */
+  countDirty: () => Dirty = () => ({ inodes: 0, sectors: 0 });
   /** The superblock says something new that no tree shows, such as a feature bit or the label. */
   superblockChanged = false;
   private reservedData = 0;
@@ -233,7 +237,7 @@ export class Transaction implements BlockStore {
   reserve(items: number, reservation: Reservation = {}): void {
     this.assertWritable();
     const fits = () => {
-      const view = this.reservationView();
+      const view = this.reservationView(reservation.references);
       const kept = reservation.freeing ? 0 : globalReserve(view);
       return this.hasRoom('metadata', operationNeed(view, items) + commitNeed(view) + kept);
     };
@@ -373,6 +377,7 @@ export class Transaction implements BlockStore {
     this.references = new References(this);
     this.trees = new Trees(this, this.volume);
     this.checksums = this.openChecksums();
+    this.afterAbort();
   }
 
   private openChecksums(): ChecksumTree {
@@ -386,14 +391,14 @@ export class Transaction implements BlockStore {
     this.transid++;
   }
 
-  private reservationView(): ReservationView {
+  private reservationView(moreReferences = 0): ReservationView {
     const { extentTree, checksumTree, freeSpaceTree, blockGroupTree } = this.trees;
     return {
       nodesize: this.nodesize,
-      pendingReferences: this.references.pendingCount,
+      pendingReferences: this.references.pendingCount + moreReferences,
       accountingTrees: [extentTree, checksumTree, freeSpaceTree, blockGroupTree].filter((tree) => tree !== undefined),
       metadataTotal: this.space.total('metadata'),
-      dirtyInodes: this.countDirtyInodes(),
+      dirty: this.countDirty(),
       subvolumeBytes: this.trees.subvolumeBytes,
     };
   }
@@ -417,11 +422,9 @@ export class Transaction implements BlockStore {
   }
 
   private removeEmptyChunk(wanted: SpaceType): boolean {
-    const empty = this.space.groups.find(
-      (group) => group.type !== wanted && group.type !== 'system' && this.space.isEmpty(group),
-    );
-    if (empty === undefined) return false;
-    this.change(() => removeChunk(this, empty));
+    const group = this.space.removableFor(wanted);
+    if (group === undefined) return false;
+    this.change(() => removeChunk(this, group));
     return true;
   }
 }

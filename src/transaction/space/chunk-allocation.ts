@@ -7,6 +7,7 @@
  */
 import { corrupt, FsError, roundDown, roundUp, viewOf } from '../../bytes/index.js';
 import {
+  BLOCK_GROUP_DATA,
   BLOCK_GROUP_ITEM,
   BLOCK_GROUP_ITEM_KEY,
   CHUNK_ITEM_KEY,
@@ -109,9 +110,10 @@ export function unallocatedBytes(host: ChunkHost): number {
 
 function flagsFor(host: ChunkHost, type: SpaceType): bigint {
   const group = host.space.groupsOf(type).at(-1);
-  if (group === undefined)
-    throw new FsError('EOPNOTSUPP', `the volume has no block group for ${type} whose profile a new one could take`);
-  return group.flags;
+  if (group !== undefined) return group.flags;
+  // A balance can remove the last data group; a volume always has blocks in groups of the other types.
+  if (type !== 'data') throw corrupt('chunk tree', `no block group holds ${type}`);
+  return BLOCK_GROUP_DATA;
 }
 
 /** Where on the device the next chunk goes: `copies` stripes of `length` bytes from `start` on. */

@@ -115,8 +115,19 @@ export class Space {
     this.groups.splice(at < 0 ? this.groups.length : at, 0, group);
   }
 
+  /**
+   * An empty group that may give way to one of type `wanted`. The last group of a type stays, since
+   * later ones take their profile from it.
+   */
+  removableFor(wanted: SpaceType): BlockGroup | undefined {
+    return this.groups.find((group) => {
+      const { type } = group;
+      return type !== wanted && type !== 'system' && this.groupsOf(type).length > 1 && this.isEmpty(group);
+    });
+  }
+
   /** Nothing is in the group, was at the last commit, or is about to be. */
-  isEmpty(group: BlockGroup): boolean {
+  private isEmpty(group: BlockGroup): boolean {
     if (group.used > 0 || group.pinned.count > 0) return false;
     const excluded = new FreeRuns();
     excluded.add(group.start, group.length);

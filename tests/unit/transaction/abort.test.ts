@@ -28,3 +28,18 @@ test('after an abort the last commit can be read and nothing can be written', ()
   filesystem.close();
   assert.equal(device.events.length, writes, 'nothing of the failed transaction was written');
 });
+
+test('an abort while space is reserved leaves the last commit readable too', () => {
+  const base = new MemoryDevice(128 * 1024 * 1024);
+  makeVolume(base);
+  const { filesystem, transaction } = openFilesystem(base);
+  filesystem.create(filesystem.root(), Buffer.from('kept'), 0o644, OWNER).data.write(0, Buffer.alloc(10_000, 1));
+  filesystem.commit();
+  const committed = listing(filesystem);
+  const lost = filesystem.create(filesystem.root(), Buffer.from('lost'), 0o644, OWNER);
+
+  transaction.space.hasRoom = () => assert.fail(new FsError('EIO', 'made by the test'));
+  assert.throws(() => lost.data.write(0, Buffer.alloc(10_000, 2)), { code: 'EIO' });
+  assert.deepEqual(listing(filesystem), committed);
+  assert.equal(transaction.writable, false);
+});
