@@ -6,6 +6,7 @@
  * - We are wrong: {@link invariant}, never used on bytes that came from a disk.
  */
 import { constants } from 'node:os';
+import { getSystemErrorMap } from 'node:util';
 
 /** Error codes that `node:os` does not list on Linux, with their numbers from asm-generic/errno.h. */
 const LINUX_ERRNO = {
@@ -49,6 +50,11 @@ export class FsError extends Error {
 function errnoOf(code: ErrorCode): number {
   const known: Record<string, number> = { ...constants.errno, ...LINUX_ERRNO };
   return known[code] ?? 5;
+}
+
+/** The system's own words for a code, such as `no such file or directory`; undefined where it has none. */
+export function systemText(code: ErrorCode): string | undefined {
+  return getSystemErrorMap().get(-errnoOf(code))?.[1];
 }
 
 /**

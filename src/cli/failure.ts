@@ -1,6 +1,5 @@
 /** Errors as one line for a person, and as an exit code for a program. docs/CLI.md has the table. */
-import { getSystemErrorMap } from 'node:util';
-import { type ErrorCode, FsError } from '../bytes/index.js';
+import { type ErrorCode, FsError, systemText } from '../bytes/index.js';
 
 export const EXIT_OK = 0;
 /** The operation failed: no such file, no permission, not a btrfs volume… */
@@ -32,9 +31,10 @@ const EXIT_CODES: Partial<Record<ErrorCode, number>> = {
 const ADVICE: Partial<Record<ErrorCode, string>> = {
   ENOKEY: 'give the key with --key-file',
   ENOSPC: 'delete something first',
+  EXDEV: 'copy it instead',
 };
 
-/** Of these the system's words say all there is to say. */
+/** Of these the system's words say all there is to say of a path. */
 const PLAIN_CODES: ReadonlySet<ErrorCode> = new Set([
   'ENOENT',
   'EEXIST',
@@ -54,23 +54,24 @@ export function exitCodeOf(error: unknown): number {
 /** One line, without the program's name. */
 export function describeFailure(error: unknown): string {
   const text = error instanceof FsError ? describeFsError(error) : describeOther(error);
-  return text.replaceAll(/\s*\n\s*/g, '; ');
+  return printable(text.replaceAll(/\s*\n\s*/g, '; '));
 }
 
 function describeFsError(error: FsError): string {
   const inner = error.cause instanceof FsError ? error.cause : error;
   const detail = inner.message.slice(inner.code.length + 2);
   const isCall = inner !== error;
-  const text = isCall && PLAIN_CODES.has(error.code) ? systemText(error, detail) : detail;
+  const isPlain = isCall && PLAIN_CODES.has(error.code) && hasPath(error) && error.syscall !== 'set policy';
+  const text = isPlain ? (systemText(error.code) ?? detail) : detail;
   const advice = ADVICE[error.code];
   const end = advice === undefined ? text : `${text}; ${advice}`;
-  if (error.path === undefined || end.startsWith(error.path)) return end;
+  if (!hasPath(error) || (!isCall && end.startsWith(error.path))) return end;
   const paths = error.dest === undefined ? error.path : `${error.path} -> ${error.dest}`;
-  return `${printable(paths)}: ${end}`;
+  return `${paths}: ${end}`;
 }
 
-function systemText(error: FsError, detail: string): string {
-  return getSystemErrorMap().get(error.errno)?.[1] ?? detail;
+function hasPath(error: FsError): error is FsError & { readonly path: string } {
+  return error.path !== undefined && error.path !== '';
 }
 
 /** Errors of `node:fs` about the host's files, and our own mistakes. */
@@ -79,7 +80,7 @@ function describeOther(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (!('syscall' in error) || !('code' in error)) return `internal error: ${error.message}`;
   const words = error.message.replace(/^[A-Z0-9]+: /, '').replace(/, [a-z]+( '.*)?$/s, '');
-  const path = 'path' in error && typeof error.path === 'string' ? `${printable(error.path)}: ` : '';
+  const path = 'path' in error && typeof error.path === 'string' ? `${error.path}: ` : '';
   return `${path}${words}`;
 }
 

@@ -1,5 +1,5 @@
 /** Master keys in files: raw bytes, never text. */
-import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { FsError, systemRandom } from '../bytes/index.js';
 
 const KEY_BYTES = 64;
@@ -25,6 +25,7 @@ export function readKeyFile(path: string): Uint8Array {
   const bytes = Buffer.alloc(KEY_BYTES + 1);
   try {
     let length = 0;
+    if (fstatSync(fd).isDirectory()) throw new FsError('EISDIR', 'a directory is no key file', { path });
     for (let count = -1; count !== 0 && length < bytes.length; length += count) {
       count = readSync(fd, bytes, length, bytes.length - length, null);
     }

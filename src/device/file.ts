@@ -20,7 +20,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { constants as osConstants } from 'node:os';
-import { type ErrorCode, FsError } from '../bytes/index.js';
+import { type ErrorCode, FsError, systemText } from '../bytes/index.js';
 import type { BlockDevice } from './device.js';
 import { describeKernelUse, deviceNumber } from './kernel-use.js';
 import { lockExclusively } from './lock.js';
@@ -161,7 +161,8 @@ function onHost<T>(syscall: string, path: string, call: () => T): T {
     if (!(error instanceof Error) || !('code' in error)) throw error;
     const code = isErrorCode(error.code) ? error.code : 'EIO';
     const advice = code === 'EBUSY' ? ' (the kernel uses it: unmount or detach it first)' : '';
-    throw new FsError(code, `${path}: ${syscall} failed${advice}`, { syscall, path, cause: error });
+    const words = systemText(code) ?? `${syscall} failed`;
+    throw new FsError(code, `${path}: ${words}${advice}`, { syscall, path, cause: error });
   }
 }
 

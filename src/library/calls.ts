@@ -2,8 +2,7 @@
  * What all calls of a volume's filesystem share: finding inodes, open files, and errors in the
  * form that `node:fs` gives them.
  */
-import { getSystemErrorMap } from 'node:util';
-import { FsError } from '../bytes/index.js';
+import { FsError, systemText } from '../bytes/index.js';
 import type { Filesystem, Inode } from '../filesystem/index.js';
 import { PathWalk } from './path-walk.js';
 import { type PathLike, pathText } from './paths.js';
@@ -111,5 +110,5 @@ function callError(error: FsError, syscall: string, path: PathLike | undefined, 
 
 /** The system's own words; ours where it has none for the code. */
 function describeCode(error: FsError): string {
-  return getSystemErrorMap().get(error.errno)?.[1] ?? error.message.slice(error.code.length + 2);
+  return systemText(error.code) ?? error.message.slice(error.code.length + 2);
 }

@@ -160,7 +160,7 @@ function parseTime(text: string): bigint {
     const ns = BigInt(seconds[2] ?? 0) * 1_000_000_000n + BigInt((seconds[3] ?? '').padEnd(9, '0'));
     return seconds[1] === '-' ? -ns : ns;
   }
-  const ms = Date.parse(text);
+  const ms = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(ms))
     throw new InvalidArgumentError(`'${text}' is no time; write it like 2026-11-22T23:16:39Z or @1795389399`);
   return BigInt(ms) * 1_000_000n;

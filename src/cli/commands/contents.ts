@@ -3,8 +3,9 @@ import { constants } from 'node:fs';
 import type { Command } from 'commander';
 import { FsError } from '../../bytes/index.js';
 import type { PathLike, VolumeFs } from '../../library/index.js';
+import { forEach } from '../each.js';
 import { UsageError } from '../failure.js';
-import { imagePath } from '../image-path.js';
+import { bytesOf, imagePath } from '../image-path.js';
 import { parseSize } from '../numbers.js';
 import { output } from '../output.js';
 import { type ImageOptions, reading, withImageOptions, writing } from '../session.js';
@@ -20,9 +21,7 @@ export function addContentsCommands(program: Command): void {
   withImageOptions(program.command('cat <image> <path...>'))
     .description('write the contents of files to standard output')
     .action((image: string, paths: string[], options: ImageOptions) => {
-      reading(image, options, ({ fs }) => {
-        for (const path of paths) copyOut(fs, imagePath(path));
-      });
+      reading(image, options, (volume) => forEach(volume, paths, (path, fs) => copyOut(fs, imagePath(path))));
     });
 
   withImageOptions(program.command('write <image> <path>'))
@@ -37,6 +36,8 @@ export function addContentsCommands(program: Command): void {
 }
 
 function copyOut(fs: VolumeFs, path: PathLike): void {
+  if (fs.statSync(path).isDirectory())
+    throw new FsError('EISDIR', 'it is a directory', { path: bytesOf(path).toString() });
   const fd = fs.openSync(path);
   const piece = Buffer.alloc(PIECE);
   try {

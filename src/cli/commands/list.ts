@@ -155,7 +155,7 @@ function statRows(entry: Entry, stats: VolumeStats<bigint>): [string, string][] 
   const time = (ns: bigint): string =>
     `${formatTime(ns)}.${String(((ns % 10n ** 9n) + 10n ** 9n) % 10n ** 9n).padStart(9, '0')} UTC`;
   const rows: [string, string | undefined][] = [
-    ['path', entry.path ?? `hex:${entry.path_hex}`],
+    ['path', entry.path === null ? `hex:${entry.path_hex}` : shown(Buffer.from(entry.path))],
     ['type', entry.type],
     ['inode', `${entry.ino} of subvolume ${entry.root}`],
     ['mode', `${entry.mode} ${formatMode(entry)}`],
@@ -164,7 +164,7 @@ function statRows(entry: Entry, stats: VolumeStats<bigint>): [string, string][] 
     ['size', String(entry.size)],
     ['blocks', String(stats.blocks)],
     ['device', entry.rdev?.join(', ')],
-    ['target', entry.target],
+    ['target', entry.target && shown(Buffer.from(entry.target))],
     ['sha256', entry.sha256],
     ['accessed', time(stats.atimeNs)],
     ['modified', time(stats.mtimeNs)],
@@ -174,7 +174,10 @@ function statRows(entry: Entry, stats: VolumeStats<bigint>): [string, string][] 
     ['key', entry.policy?.master_key_identifier],
     ['nonce', entry.nonce],
     ['error', entry.open_error ?? entry.policy_error],
-    ...Object.entries(entry.xattrs ?? {}).map(([name, value]): [string, string] => ['xattr', `${name}=0x${value}`]),
+    ...Object.entries(entry.xattrs ?? {}).map(([name, value]): [string, string] => [
+      'xattr',
+      `${shown(Buffer.from(name))}=0x${value}`,
+    ]),
   ];
   return rows.filter((row): row is [string, string] => row[1] !== undefined);
 }

@@ -59,7 +59,7 @@ export class Get {
       this.getDirectory(source, target, stats);
       return;
     }
-    if (stats.isFile()) this.checkReadable(source);
+    if (stats.isFile() || stats.isSymbolicLink()) this.checkReadable(source, stats);
     clear(target);
     const identity = `${stats.dev}:${stats.ino}`;
     const first = stats.nlink > 1n ? this.links.get(identity) : undefined;
@@ -87,8 +87,16 @@ export class Get {
   }
 
   /** Before what is at the destination goes. */
-  private checkReadable(source: Buffer): void {
-    this.fs.closeSync(this.fs.openSync(source));
+  private checkReadable(source: Buffer, stats: VolumeStats<bigint>): void {
+    if (stats.isFile()) this.fs.closeSync(this.fs.openSync(source));
+    else if (stats.encrypted) this.checkKey(source);
+  }
+
+  /** A symlink can be read without its key, too, but what it says is no target. */
+  private checkKey(source: Buffer): void {
+    const { masterKeyIdentifier } = this.fs.getPolicySync(source, { follow: false });
+    if (this.volume.keyring.status(masterKeyIdentifier) !== 'present')
+      throw new FsError('ENOKEY', 'the target of the symlink is encrypted', { path: source.toString() });
   }
 
   private getFile(source: Buffer, target: Buffer, size: number): void {
@@ -131,10 +139,10 @@ export class Get {
 
   private keepAttributes(source: Buffer, target: Buffer, stats: VolumeStats<bigint>): void {
     if (this.isRoot) lchownSync(target, Number(stats.uid), Number(stats.gid));
-    if (!stats.isSymbolicLink()) chmodSync(target, Number(stats.mode) & 0o7777);
     for (const name of this.fs.listxattrSync(source, { follow: false })) {
       if (this.isRoot || !PRIVILEGED.test(name.toString('latin1'))) this.keepXattr(source, target, name);
     }
+    if (!stats.isSymbolicLink()) chmodSync(target, Number(stats.mode) & 0o7777);
     setHostTimes(target, stats.atimeNs, stats.mtimeNs);
   }
 

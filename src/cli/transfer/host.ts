@@ -1,7 +1,7 @@
 /** Calls of the host's filesystem that Node does not offer. Linux only; paths are bytes. */
 import { constants } from 'node:os';
 import koffi from 'koffi';
-import { type ErrorCode, FsError } from '../../bytes/index.js';
+import { type ErrorCode, FsError, systemText } from '../../bytes/index.js';
 
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
@@ -41,7 +41,10 @@ function checked(answer: Answer, syscall: string, path: Uint8Array | undefined):
   const errno = koffi.errno();
   const code = errno === ENODATA ? 'ENODATA' : nameOf(errno);
   const text = path === undefined ? '' : Buffer.from(path).toString();
-  throw new FsError(code, `${syscall} failed`, { syscall, ...(path === undefined ? {} : { path: text }) });
+  throw new FsError(code, systemText(code) ?? `${syscall} failed`, {
+    syscall,
+    ...(path === undefined ? {} : { path: text }),
+  });
 }
 
 function nameOf(errno: number): ErrorCode {

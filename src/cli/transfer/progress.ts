@@ -20,7 +20,6 @@ export function startProgress(total: () => number): Progress {
     format: '{bar} {percentage}% {done} of {all}, {eta_formatted} left',
     stream: process.stderr,
     clearOnComplete: true,
-    hideCursor: true,
   });
   let done = 0;
   bar.start(bytes, 0, { done: formatSize(0), all: formatSize(bytes) });

@@ -266,6 +266,42 @@ describe('answers', () => {
     }
   });
 
+  test('complaints name the place and say what is wrong with it', async () => {
+    const image = await newImage();
+    await mustButterlock(['mkdir', image, 'd', 'd/x', 'no', 'e']);
+    await mustButterlock(['subvolume', 'create', image, 's']);
+    await mustButterlock(['encrypt', image, 'e', '--key-file', keyFile(KEY)]);
+    const other = keyFile(new Uint8Array(64));
+    const complaints: [string[], RegExp][] = [
+      [['info', '/none.img'], /^butterlock: \/none\.img: no such file or directory\n$/],
+      [['create', '/none/new.img', '--size', '200M'], /^butterlock: \/none\/new\.img: no such file or directory\n$/],
+      [['key', 'identifier', '/'], /^butterlock: \/: a directory is no key file\n$/],
+      [['rmdir', image, 'd'], /^butterlock: d: directory not empty\n$/],
+      [['stat', image, 'no/no'], /^butterlock: no\/no: no such file or directory\n$/],
+      [['cat', image, 'd'], /^butterlock: d: it is a directory\n$/],
+      [['subvolume', 'set-default', image, '999'], /^butterlock: .*999.*\n$/],
+      [['mv', image, 'd', 's'], /copy it instead\n$/],
+      [['encrypt', image, 'e', '--key-file', other], /^butterlock: e: .*another encryption policy\n$/],
+      [['touch', image, 'd', '-d', '5'], /'5' is no time/],
+    ];
+    for (const [words, text] of complaints) assert.match((await butterlock(words)).stderr, text, words.join(' '));
+  });
+
+  test('names of a volume cannot steer the terminal', async () => {
+    const image = await newImage();
+    await mustButterlock(['ln', image, '-s', '\u001b[31mred\u009b1m', '/link']);
+    await mustButterlock(['mkdir', image, '/d\u001b[1m']);
+    for (const words of [
+      ['stat', image, '/link'],
+      ['stat', image, '/d\u001b[1m'],
+      ['ls', '-l', image],
+      ['rmdir', image, '/\u001b[1m'],
+    ]) {
+      const { text, stderr } = await butterlock(words);
+      assert.doesNotMatch(text + stderr, /(?!\n)\p{Cc}/u, words.join(' '));
+    }
+  });
+
   test('one failure of several does not keep the others from being done', async () => {
     const image = await newImage();
     await mustButterlock(['mkdir', image, '/a', '/b']);
@@ -273,6 +309,9 @@ describe('answers', () => {
     assert.equal(status, 1);
     assert.equal(stderr, 'butterlock: /none: no such file or directory\n');
     assert.equal(await mustButterlock(['ls', image]), '');
+    await mustButterlock(['write', image, '/c'], { input: 'c' });
+    const cat = await butterlock(['cat', image, '/none', '/c']);
+    assert.deepEqual([cat.status, cat.text], [1, 'c']);
   });
 
   test('reading commands change no byte of the image', async () => {

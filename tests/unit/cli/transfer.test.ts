@@ -1,7 +1,9 @@
 /** put and get: what goes into a volume comes out the same, and a volume cannot reach out of the destination. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
+  chownSync,
   closeSync,
   existsSync,
   linkSync,
@@ -17,14 +19,17 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
+import { hostXattrs } from '../../../src/cli/transfer/host.js';
 import { openVolume } from '../../../src/index.js';
-import { butterlock, keyFile, mustButterlock } from '../../support/commandLine.js';
+import { requireAbility } from '../../support/abilities.js';
+import { butterlock, keyFile, MAIN, mustButterlock } from '../../support/commandLine.js';
 import { readNativeTree } from '../../support/nativeTree.js';
 import { setModificationTime, setXattr } from '../../support/systemCalls.js';
 import { temporaryPath } from '../../support/temporary.js';
 
+const NOBODY = 65534;
 const MIB = 1024 ** 2;
 const KEY = new Uint8Array(64).fill(3);
 
@@ -172,6 +177,41 @@ describe('a volume from a stranger', () => {
     assert.equal((await butterlock(['get', image, `/secret/${shown}`, target])).status, 4);
     assert.equal(readFileSync(target, 'utf8'), 'was there');
   });
+
+  test('a symlink without its key is not copied as nonsense', async () => {
+    const image = await newImage();
+    await mustButterlock(['ln', image, '-s', 'target', '/secret/link', '--key-file', keyFile(KEY)]);
+    const target = temporaryPath();
+    const { status, stderr } = await butterlock(['get', '-r', image, '/secret', target]);
+    assert.deepEqual([status, readdirSync(target)], [4, []]);
+    assert.match(stderr, /--key-file/);
+  });
+});
+
+test('an ordinary user gets attributes of what may not be written', requireAbility('root'), async () => {
+  const image = await newImage();
+  const source = temporaryPath('-source');
+  mkdirSync(source);
+  writeFileSync(join(source, 'f'), 'x', { mode: 0o400 });
+  setXattr(join(source, 'f'), 'user.note', Buffer.from('kept'));
+  setXattr(source, 'user.note', Buffer.from('kept'));
+  chmodSync(source, 0o500);
+  await mustButterlock(['put', '-r', image, source, '/plain/d']);
+  chmodSync(dirname(image), 0o755);
+  chmodSync(image, 0o644);
+  const target = temporaryPath('-target');
+  mkdirSync(target);
+  chownSync(target, NOBODY, NOBODY);
+  const words = [MAIN, 'get', '-r', image, '/plain/d', target];
+  const { status, stderr } = spawnSync(process.execPath, words, { uid: NOBODY, gid: NOBODY, encoding: 'utf8' });
+  assert.deepEqual([status, stderr], [0, '']);
+  const xattrs = (path: string) => hostXattrs(Buffer.from(path)).map(([name, value]) => `${name}=${value}`);
+  assert.deepEqual(xattrs(join(target, 'd')), ['user.note=kept']);
+  assert.deepEqual(xattrs(join(target, 'd', 'f')), ['user.note=kept']);
+  assert.deepEqual(
+    [lstatSync(join(target, 'd')).mode & 0o777, lstatSync(join(target, 'd', 'f')).mode & 0o777],
+    [0o500, 0o400],
+  );
 });
 
 test('attributes of directories are set after their contents', async () => {
