@@ -2,7 +2,7 @@
  * What must be true of the extents of every file after every commit: an audit of trees as the
  * filesystem itself reads them.
  *
- * - Items do not overlap and `nbytes` is the sum of what they take.
+ * - Items do not overlap, an inline one is alone, and `nbytes` is the sum of what they take.
  * - Without `no-holes` no gap is left below the end of the file.
  * - In layout `item` contexts and encrypted items stand at the same offsets; one extent on disk has
  *   one nonce, and one nonce one extent.
@@ -54,6 +54,7 @@ function auditFile(filesystem: Filesystem, inode: Inode): { diskBytenr: number; 
     if (start > covered) gap = Math.min(gap, covered);
     const isInline = extent.type === FILE_EXTENT_INLINE;
     covered = start + (isInline ? sectorsize : extent.numBytes);
+    if (isInline) assert.ok(!hasExtentAfter(inode, start), `${where} is inline and not alone`);
     if (isInline) nbytes += extent.ramBytes;
     else if (extent.diskBytenr !== 0) nbytes += extent.numBytes;
     if (isInline || extent.diskBytenr === 0) {
@@ -77,6 +78,10 @@ function auditFile(filesystem: Filesystem, inode: Inode): { diskBytenr: number; 
     assert.ok(Math.min(gap, covered) >= inode.item.size, `${inode.describe()}: gap at ${Math.min(gap, covered)}`);
   }
   return uses;
+}
+
+function hasExtentAfter({ subvolume: { tree }, ino }: Inode, start: number): boolean {
+  return tree.seek(new Key(ino, EXTENT_DATA_KEY, start + 1)).isItemOf(ino, EXTENT_DATA_KEY);
 }
 
 function contextsOf(inode: Inode): Map<number, Uint8Array> {

@@ -35,6 +35,8 @@ export class FileData {
   readonly borrowed = new Map<number, ExtentContext>();
   /** Without the feature `no-holes`: from here on gaps up to the end of the file need hole items. */
   gapsFrom: number | undefined;
+  /** Whether a small file may become an inline extent. */
+  mayInline = true;
   private readonly reader: ExtentReader;
   private readonly window: ReadWindow;
   private keyGeneration = 0;
@@ -242,19 +244,25 @@ export class FileData {
   /**
    * Writes what is dirty to new extents in the running transaction. A commit makes it durable.
    *
-   * @param mayInline - whether a small file may become an inline extent
    * @throws FsError EIO, ENOSPC (for metadata), ENOKEY
    */
-  flush(mayInline = true): void {
-    while (this.dirty.size > 0) flushNext(this, mayInline);
+  flush(): void {
+    while (this.dirty.size > 0) flushNext(this);
     while (this.gapsFrom !== undefined) fillNextGap(this);
   }
 
-  /** Turns an inline extent into a regular one, as sharing and preallocation next to it demand. */
+  /**
+   * Writes what is dirty, and an inline extent, as regular extents: sharing and preallocation next to it
+   * demand that. Also a commit on the way does so, or it would make the extent inline again.
+   */
   leaveInline(): void {
-    if (!this.isInline) return;
-    this.withSpace(this.sectorsize, () => this.completeSector(0));
-    this.flush(false);
+    this.mayInline = false;
+    try {
+      if (this.isInline) this.withSpace(this.sectorsize, () => this.completeSector(0));
+      this.flush();
+    } finally {
+      this.mayInline = true;
+    }
   }
 
   // --- encryption ---

@@ -26,7 +26,7 @@ const MAX_INLINE = 2048;
 const staging = new Uint8Array(1024 * 1024);
 
 /** Writes the first dirty run, or what of it fits into one extent and one step. */
-export function flushNext(data: FileData, mayInline: boolean): void {
+export function flushNext(data: FileData): void {
   const { list, dirty } = data;
   const expected = dirty.nextRun(0);
   if (expected === undefined) return;
@@ -35,7 +35,7 @@ export function flushNext(data: FileData, mayInline: boolean): void {
     // Reserving space may have flushed it already.
     const run = dirty.nextRun(0);
     if (run === undefined) return;
-    if (mayInline && canBeInline(data)) writeInline(data);
+    if (canBeInline(data)) writeInline(data);
     else writeExtent(data, run.start, step(list, run, Math.max(drops, 1)).end);
     data.forget();
   });
@@ -129,7 +129,7 @@ export function contextItemOf(context: ExtentContext | undefined): Uint8Array | 
 
 function canBeInline(data: FileData): boolean {
   const { size, sectorsize } = data;
-  if (data.inode.encrypted || size === 0 || size > MAX_INLINE || size >= sectorsize) return false;
+  if (!data.mayInline || data.inode.encrypted || size === 0 || size > MAX_INLINE || size >= sectorsize) return false;
   return data.dirty.has(0) && !data.hasExtentsFrom(sectorsize);
 }
 

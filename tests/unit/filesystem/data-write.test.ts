@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isFsError } from '../../../src/bytes/index.js';
-import type { Filesystem, Inode } from '../../../src/filesystem/index.js';
+import { cloneRange, type Filesystem, type Inode } from '../../../src/filesystem/index.js';
 import { INODE_NODATASUM } from '../../../src/format/index.js';
 import { auditExtents } from '../../support/extentAudit.js';
 import {
@@ -58,6 +58,27 @@ describe('inline extents', () => {
     filesystem.commit();
     assert.deepEqual(contents(file), bytes(100));
     auditExtents(filesystem, [file]);
+  });
+
+  it('turn regular for good where others are to stand beside them, whatever commits on the way', () => {
+    const { filesystem, file, directory } = open();
+    const clone = newFile(filesystem, directory, 'clone');
+    const source = newFile(filesystem, directory, 'source');
+    for (const small of [file, clone]) small.data.write(0, bytes(100));
+    source.data.write(0, bytes(3 * SECTOR));
+    filesystem.commit();
+    const { transaction } = filesystem;
+    const reserve = transaction.reserve.bind(transaction);
+    // As on a volume that is nearly full.
+    transaction.reserve = (items, options) => {
+      transaction.commit();
+      reserve(items, options);
+    };
+    file.data.preallocate(0, 4 * SECTOR, true);
+    cloneRange(source, 0, 3 * SECTOR, clone, SECTOR);
+    assert.deepEqual(kinds(file), ['regular', 'preallocated']);
+    assert.deepEqual(kinds(clone), ['regular', 'regular']);
+    auditExtents(filesystem, [file, clone, source]);
   });
 
   it('do not stay beside a hole or preallocated space', () => {
