@@ -1,7 +1,7 @@
 /** Sharing extents between files: cloned ranges and deduplication. */
 import { equalBytes, FsError, roundUp } from '../../bytes/index.js';
 import { type FileExtent, INODE_NODATASUM } from '../../format/index.js';
-import { extentMatchesPolicy } from '../../fscrypt/index.js';
+import { extentMatchesPolicy, policiesEqual } from '../../fscrypt/index.js';
 import type { Inode } from '../inode.js';
 import { contextItemBytes } from './context-recovery.js';
 import type { FileRange } from './dirty-sectors.js';
@@ -102,15 +102,18 @@ function checkAligned(value: number, sectorsize: number): void {
     throw new FsError('EINVAL', `${value} is no multiple of the sector size ${sectorsize}`);
 }
 
-/** Extents can be read only with what they were written with: the same key, the same mode, checksums or none. */
+/**
+ * Extents can be read only with what they were written with: the same key, the same mode, checksums
+ * or none. In layout `trailing` they carry their whole policy, which must then be the same.
+ */
 function checkSameKind(source: Inode, target: Inode): void {
   if ((source.item.flags & INODE_NODATASUM) !== (target.item.flags & INODE_NODATASUM)) {
     throw new FsError('EINVAL', 'only one of the files has checksums');
   }
   if (!source.encrypted && !target.encrypted) return;
+  const isSame = target.filesystem.layout === 'trailing' ? policiesEqual : extentMatchesPolicy;
   const { policy } = source;
-  const sameKey = policy !== undefined && target.policy !== undefined && extentMatchesPolicy(policy, target.policy);
-  if (!sameKey)
+  if (policy === undefined || target.policy === undefined || !isSame(policy, target.policy))
     throw new FsError('EINVAL', 'files share extents only if both are plain, or encrypted with one key and mode');
 }
 
@@ -134,8 +137,8 @@ function share(sharing: Sharing): void {
     copyInline(sharing);
     return;
   }
-  target.leaveInline();
   if (targetOffset > target.size) target.withSpace(target.sectorsize, () => target.clearTail());
+  target.leaveInline();
   target.inode.markDirty();
   const end = targetOffset + roundUp(length, target.sectorsize);
   for (let position = targetOffset; position < end; ) position = shareNext(sharing, position, end);

@@ -109,6 +109,16 @@ describe('cloning', () => {
     filesystem.commit();
     assert.deepEqual(contents(padded), bytes(SECTOR));
   });
+
+  it('needs the whole policy to be the same where extents carry it (layout trailing)', () => {
+    const { filesystem, source } = twoFiles('trailing');
+    const otherPadding = newDirectory(filesystem, 'padding', false);
+    filesystem.setPolicy(otherPadding, { ...testPolicy(filesystem), flags: 0 });
+    const padded = newFile(filesystem, otherPadding, 'file');
+    for (const inode of [source, padded]) inode.data.write(0, bytes(SECTOR));
+    refuses(() => cloneRange(source, 0, SECTOR, padded, 0));
+    refuses(() => dedupeRange(source, 0, SECTOR, padded, 0));
+  });
 });
 
 describe('deduplication', () => {
