@@ -19,6 +19,7 @@ import {
 } from '../fscrypt/index.js';
 import { isEmptyDirectory, namesOf } from './entries.js';
 import type { Inode } from './inode.js';
+import { assertChangeable } from './lookup.js';
 import { canBeEncrypted } from './mode.js';
 
 /** The context and the inode's item. */
@@ -33,7 +34,7 @@ export function setPolicy(directory: Inode, policy: Policy, asOwner: boolean, ma
   if (filesystem.layout === undefined) {
     throw new FsError('EOPNOTSUPP', 'encryption is not enabled on this volume');
   }
-  filesystem.assertWritable(subvolume);
+  assertChangeable(directory);
   if (!asOwner) throw new FsError('EACCES', `${directory.describe()} belongs to somebody else`);
   if (!directory.isDirectory) throw new FsError('ENOTDIR', `${directory.describe()} is no directory`);
   if (directory.encrypted) {

@@ -1,7 +1,13 @@
 /** Encrypted directories in both layouts: with the key, without it, and what stays on disk. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { ContextLayout, Filesystem, Inode } from '../../../src/filesystem/index.js';
+import {
+  type ContextLayout,
+  createSnapshot,
+  createSubvolume,
+  type Filesystem,
+  type Inode,
+} from '../../../src/filesystem/index.js';
 import type { Policy } from '../../../src/fscrypt/index.js';
 import { requireAbility } from '../../support/abilities.js';
 import { assertSound } from '../../support/btrfsCheck.js';
@@ -234,6 +240,19 @@ for (const layout of LAYOUTS) {
         codeOf(() => readOnly.filesystem.setPolicy(readOnly.root, bad, false)),
         'EROFS',
       );
+    });
+
+    it('refuses a policy for the placeholder of a missing subvolume, and goes on', () => {
+      const { filesystem, root, policy, close } = encryptedVolume(layout);
+      createSubvolume(root, bytes('nested'), OWNER);
+      const snapshot = createSnapshot(root.subvolume, root, bytes('snapshot'), false);
+      const placeholder = filesystem.lookup(snapshot, bytes('nested'));
+      assert.equal(
+        codeOf(() => filesystem.setPolicy(placeholder, policy)),
+        'EPERM',
+      );
+      filesystem.create(root, bytes('file'), 0o644, OWNER);
+      close();
     });
 
     it('remembers its layout while it is empty', () => {
