@@ -95,16 +95,23 @@ function removeItems({ filesystem, tree }: Subvolume, ino: number): void {
 
 /** Deletes what was being deleted when the volume was last closed. What cannot be is reported and stays. */
 export function finishOrphans(filesystem: Filesystem): void {
-  finishDeletedSubvolumes(filesystem);
+  attempt(filesystem, 'deleted subvolumes', () => finishDeletedSubvolumes(filesystem));
   for (const id of subvolumeIds(filesystem.transaction.rootTree)) {
-    try {
+    attempt(filesystem, `deleted files of subvolume ${id}`, () => {
       const subvolume = filesystem.subvolume(id);
       if (!subvolume.readOnly && subvolume.tree.rootItem.refs > 0) finishOrphansOf(subvolume);
-    } catch (error) {
-      if (!isFsError(error)) throw error;
-      filesystem.transaction.volume.warn(`subvolume ${id}: deleted files could not be finished: ${error.message}`);
-      if (!filesystem.transaction.writable) return;
-    }
+    });
+  }
+}
+
+/** Once a failure has made the volume read-only there is nothing more to attempt. */
+function attempt({ transaction }: Filesystem, what: string, finish: () => void): void {
+  if (!transaction.writable) return;
+  try {
+    finish();
+  } catch (error) {
+    if (!isFsError(error)) throw error;
+    transaction.volume.warn(`${what} could not be finished: ${error.message}`);
   }
 }
 

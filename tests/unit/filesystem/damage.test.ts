@@ -16,6 +16,8 @@ import {
   INODE_REF_KEY,
   Key,
   nameHash,
+  ORPHAN_ITEM_KEY,
+  ORPHAN_OBJECTID,
   ROOT_BACKREF_KEY,
   ROOT_ITEM_KEY,
   ROOT_REF_KEY,
@@ -171,5 +173,28 @@ describe('damaged encrypted directories', () => {
     assert.match(name, /^[A-Za-z0-9_-]+$/);
     assert.ok(filesystem.lookup(secret, bytes(name)).isRegular);
     assert.equal(warnings.length, 1);
+  });
+});
+
+describe('a deleted subvolume that is damaged', () => {
+  it('is reported and stays, and the volume opens', () => {
+    const { filesystem, root, path, close } = newVolume();
+    const { tree } = createSubvolume(root, bytes('doomed'), OWNER).subvolume;
+    filesystem.create(root, bytes('file'), 0o644, OWNER);
+    filesystem.commit();
+    const { rootTree, volume } = filesystem.transaction;
+    filesystem.change(2, () => {
+      tree.rootItem.refs = 0;
+      tree.rootItemChanged = true;
+      rootTree.insert(new Key(ORPHAN_OBJECTID, ORPHAN_ITEM_KEY, tree.id), new Uint8Array(0));
+    });
+    filesystem.commit();
+    volume.writeLogical(tree.root.bytenr, new Uint8Array(volume.nodesize));
+    close();
+    const again = openVolume(path);
+    assert.match(again.warnings.join(), /deleted subvolumes could not be finished/);
+    again.filesystem.create(again.root, bytes('new'), 0o644, OWNER);
+    assert.deepEqual(namesIn(again.filesystem, again.root), ['doomed', 'file', 'new']);
+    again.close();
   });
 });
