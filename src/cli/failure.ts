@@ -65,7 +65,7 @@ function describeFsError(error: FsError): string {
   const text = isPlain ? (systemText(error.code) ?? detail) : detail;
   const advice = ADVICE[error.code];
   const end = advice === undefined ? text : `${text}; ${advice}`;
-  if (!hasPath(error) || (!isCall && end.startsWith(error.path))) return end;
+  if (!hasPath(error) || (!isCall && end.startsWith(`${error.path}: `))) return end;
   const paths = error.dest === undefined ? error.path : `${error.path} -> ${error.dest}`;
   return `${paths}: ${end}`;
 }

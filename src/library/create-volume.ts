@@ -55,6 +55,8 @@ function openTarget(path: string, isNew: boolean, size: number | undefined): Fil
     if (isNew) throw new FsError('EINVAL', `${path}: a new image needs a size`, { path });
     return FileDevice.open(path, { readOnly: false });
   }
+  if (!isNew && statSync(path).isBlockDevice())
+    throw new FsError('EINVAL', `${path}: a device has the size that it has; give none (--size)`, { path });
   return FileDevice.create(path, size);
 }
 

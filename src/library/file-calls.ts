@@ -164,7 +164,8 @@ export class FileCalls extends NameCalls {
       const from = this.file(source).inode;
       if (!from.isRegular) throw new FsError('EINVAL', 'only regular files are copied');
       const old = this.paths.place(dest, true).inode;
-      if (old === from) throw new FsError('EINVAL', 'both are the same file');
+      if (exclusive && old !== undefined) throw new FsError('EEXIST', 'something is there');
+      if (old === from) return;
       const flags = exclusive ? O_RDWR | O_CREAT | O_EXCL : O_RDWR | O_CREAT;
       this.withFile(dest, flags, from.item.mode & 0o777, (target) => {
         try {

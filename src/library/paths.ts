@@ -8,9 +8,10 @@ const SLASH = 0x2f;
 /** PATH_MAX, which counts the final NUL. */
 const LONGEST_PATH = 4095;
 
-/** @throws FsError EINVAL (holds NUL), ENAMETOOLONG */
+/** @throws FsError EINVAL (holds NUL), ENAMETOOLONG; TypeError for what is no path, from untyped programs */
 export function pathBytes(path: PathLike): Uint8Array {
-  const bytes = typeof path === 'string' ? Buffer.from(path) : path;
+  const bytes: unknown = typeof path === 'string' ? Buffer.from(path) : path;
+  if (!(bytes instanceof Uint8Array)) throw new TypeError(`a path is a string or a Uint8Array, not ${bytes}`);
   if (bytes.includes(0)) throw new FsError('EINVAL', 'a path cannot hold NUL');
   if (bytes.length > LONGEST_PATH) throw new FsError('ENAMETOOLONG', `a path has at most ${LONGEST_PATH} bytes`);
   return bytes;

@@ -55,6 +55,8 @@ test('a block device is an image too, and one in use is refused', requireAbility
   truncateSync(image, 300 * MIB);
   const device = mustRun('losetup', '--find', '--show', image).trim();
   try {
+    const sized = await butterlock(['create', device, '--size', '200M']);
+    assert.deepEqual([sized.status, /a device has the size that it has/.test(sized.stderr)], [1, true]);
     await mustButterlock(['create', device, '--no-encrypt']);
     await mustButterlock(['mkdir', device, '/d']);
     const byFile = await butterlock(['mkdir', image, '/e']);

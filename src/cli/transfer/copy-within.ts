@@ -26,7 +26,16 @@ export function copyWithin(fs: VolumeFs, source: Uint8Array, target: Uint8Array,
   if (stats.isDirectory() && isBelow(fs, source, target)) {
     throw new FsError('EINVAL', 'a directory cannot be copied into itself', { path: String(Buffer.from(source)) });
   }
+  if (!stats.isSymbolicLink() && isSameFile(fs, source, target)) {
+    const paths = { path: String(Buffer.from(source)), dest: String(Buffer.from(target)) };
+    throw new FsError('EINVAL', 'both are the same file', paths);
+  }
   copyAny(fs, source, target, options, links);
+}
+
+function isSameFile(fs: VolumeFs, a: Uint8Array, b: Uint8Array): boolean {
+  const [first, second] = [fs.statSync(a), fs.statSync(b, { throwIfNoEntry: false })];
+  return first.dev === second?.dev && first.ino === second.ino;
 }
 
 function copyAny(

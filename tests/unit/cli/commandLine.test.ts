@@ -268,7 +268,8 @@ describe('answers', () => {
 
   test('complaints name the place and say what is wrong with it', async () => {
     const image = await newImage();
-    await mustButterlock(['mkdir', image, 'd', 'd/x', 'no', 'e']);
+    await mustButterlock(['mkdir', image, 'a', 'd', 'd/x', 'no', 'e']);
+    await mustButterlock(['write', image, 'f'], { input: 'f' });
     await mustButterlock(['subvolume', 'create', image, 's']);
     await mustButterlock(['encrypt', image, 'e', '--key-file', keyFile(KEY)]);
     const other = keyFile(new Uint8Array(64));
@@ -280,6 +281,9 @@ describe('answers', () => {
       [['stat', image, 'no/no'], /^butterlock: no\/no: no such file or directory\n$/],
       [['cat', image, 'd'], /^butterlock: d: it is a directory\n$/],
       [['subvolume', 'set-default', image, '999'], /^butterlock: .*999.*\n$/],
+      [['cp', image, 'd', 'z'], /^butterlock: d: a directory is copied only with -r\n$/],
+      [['cp', image, 'a', 'z'], /^butterlock: a: a directory is copied only with -r\n$/],
+      [['cp', image, 'f', 'f'], /^butterlock: f -> f: both are the same file\n$/],
       [['mv', image, 'd', 's'], /copy it instead\n$/],
       [['encrypt', image, 'e', '--key-file', other], /^butterlock: e: .*another encryption policy\n$/],
       [['touch', image, 'd', '-d', '5'], /'5' is no time/],

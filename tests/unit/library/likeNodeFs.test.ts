@@ -101,6 +101,10 @@ describe('the library answers as node:fs does', () => {
         return fs.readFileSync(at('/copy'), 'utf8');
       },
       'copy over a file': (fs, at) => fs.copyFileSync(at('/a'), at('/copy'), COPYFILE_EXCL),
+      'give it a second name': (fs, at) => fs.linkSync(at('/a'), at('/a2')),
+      'copy a file over itself': (fs, at) => fs.copyFileSync(at('/a'), at('/a2')),
+      'copy a file over itself, if nothing is there': (fs, at) => fs.copyFileSync(at('/a'), at('/a2'), COPYFILE_EXCL),
+      'what is left': (fs, at) => fs.readFileSync(at('/a')),
       'copy nothing': (fs, at) => fs.copyFileSync(at('/none'), at('/copy')),
     });
   });
