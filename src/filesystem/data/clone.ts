@@ -3,12 +3,12 @@ import { equalBytes, FsError, roundUp } from '../../bytes/index.js';
 import { type FileExtent, INODE_NODATASUM } from '../../format/index.js';
 import { extentMatchesPolicy, policiesEqual } from '../../fscrypt/index.js';
 import type { Inode } from '../inode.js';
-import { contextItemBytes } from './context-recovery.js';
+import { contextItemBytes, findContext } from './context-recovery.js';
 import type { FileRange } from './dirty-sectors.js';
 import { dropRange, ITEMS_PER_STEP, MAX_DROPS_PER_STEP } from './drop-range.js';
-import { hasContextItem } from './extent-contexts.js';
+import { checkContext, hasContextItem, isCiphertext } from './extent-contexts.js';
 import type { FileData } from './file-data.js';
-import { extentAtOrAfter, isHole, type PlacedExtent } from './file-extents.js';
+import { extentAtOrAfter, holdsData, isHole, isOnDisk, type PlacedExtent } from './file-extents.js';
 import { insertExtent, step } from './flush.js';
 import { putHole } from './holes.js';
 
@@ -31,7 +31,8 @@ interface Sharing {
  * Offsets are sector multiples; so is the length, unless the range ends with the source and at or
  * past the end of the target. With encryption both have the same key and contents mode.
  *
- * @throws FsError EINVAL (alignment, overlap, past the source's end, keys that differ), EISDIR, EROFS, ENOSPC, EFBIG
+ * @throws FsError EINVAL (alignment, overlap, past the source's end, keys that differ), EISDIR, EROFS, ENOSPC, EFBIG,
+ *   EIO and EUCLEAN (extents of the source that cannot be read)
  */
 export function cloneRange(
   source: Inode,
@@ -155,6 +156,7 @@ function copyInline({ source, sourceOffset, target, targetOffset, length }: Shar
 /** Shares what one source item has for the target's bytes from `position` on. @returns how far that reaches */
 function shareNext(sharing: Sharing, position: number, end: number): number {
   const { source, target, sourceOffset, targetOffset, length } = sharing;
+  assertShareable(source, extentAtOrAfter(source.list, sourceOffset + (position - targetOffset)));
   return target.inode.filesystem.change(ITEMS_PER_STEP, () => {
     const from = sourceOffset + (position - targetOffset);
     const found = extentAtOrAfter(source.list, from);
@@ -170,6 +172,13 @@ function shareNext(sharing: Sharing, position: number, end: number): number {
     target.forget();
     return stop;
   });
+}
+
+/** What cannot be read from the source is not spread. @throws FsError EIO (context lost), EUCLEAN */
+function assertShareable({ inode }: FileData, placed: PlacedExtent | undefined): void {
+  if (placed === undefined || !isOnDisk(placed.extent)) return;
+  if (holdsData(placed.extent)) isCiphertext(inode, placed);
+  if (hasContextItem(placed)) checkContext(inode, placed.start, findContext(inode, placed));
 }
 
 /** The part of [from, end) that one source item covers, or the gap before it. */

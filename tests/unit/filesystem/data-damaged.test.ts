@@ -83,6 +83,24 @@ describe('a missing context', () => {
     readFails(volume.file, 'EIO');
   });
 
+  it('is not spread to a clone', () => {
+    const volume = written('item');
+    loseContext(volume);
+    const clone = newFile(volume.filesystem, volume.filesystem.root(), 'plain');
+    const other = newFile(volume.filesystem, newDirectory(volume.filesystem, 'other'), 'clone');
+    for (const [target, code] of [
+      [clone, 'EINVAL'],
+      [other, 'EIO'],
+    ] as const) {
+      assert.throws(
+        () => cloneRange(volume.file, 0, 16 * SECTOR, target, 0),
+        (error) => isFsError(error, code),
+      );
+    }
+    volume.filesystem.commit();
+    auditExtents(volume.filesystem, [other]);
+  });
+
   it('is borrowed from a snapshot', () => {
     const volume = written('item');
     const root = volume.filesystem.root();
