@@ -48,7 +48,10 @@ const PLAIN_CODES: ReadonlySet<ErrorCode> = new Set([
 
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return EXIT_USAGE;
-  return error instanceof FsError ? (EXIT_CODES[error.code] ?? EXIT_FAILED) : EXIT_FAILED;
+  if (!(error instanceof FsError)) return EXIT_FAILED;
+  // Inside a volume EBUSY is about one of its directories.
+  if (error.code === 'EBUSY' && error.cause instanceof FsError) return EXIT_FAILED;
+  return EXIT_CODES[error.code] ?? EXIT_FAILED;
 }
 
 /** One line, without the program's name. */

@@ -25,6 +25,8 @@ export function addCopyCommands(program: Command): void {
     .option('--exchange', 'swap the two')
     .action((image: string, paths: string[], options: MoveOptions) => {
       const { sources, destination } = sourcesAndDestination(paths);
+      if (options.exchange === true && (sources.length > 1 || !options.clobber))
+        throw new UsageError('--exchange goes with two paths and without --no-clobber');
       writing(image, options, (volume) =>
         forEach(volume, sources, (source, fs) => {
           const mode = options.exchange === true ? 'exchange' : options.clobber ? 'replace' : 'noreplace';

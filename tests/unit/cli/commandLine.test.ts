@@ -244,10 +244,21 @@ describe('answers', () => {
       ['create', image, '--size', 'huge'],
       ['chmod', image, '999', '/'],
       ['key'],
+      ['mv', '--exchange', image, '/a', '/b', '/c'],
       [],
     ];
     for (const words of wrong) assert.equal((await butterlock(words)).status, 2, words.join(' '));
     assert.match((await butterlock(['ls'])).stderr, /^butterlock: .*\n$/);
+  });
+
+  test('what stays in its place is not an image in use', async () => {
+    const image = await newImage();
+    for (const words of [
+      ['rm', '-r', image, '/'],
+      ['rmdir', image, '/'],
+      ['mv', image, '/', '/a'],
+    ])
+      assert.equal((await butterlock(words)).status, 1, words.join(' '));
   });
 
   test('help and version', async () => {
