@@ -2,6 +2,7 @@
 import { FsError, isFsError, toHex } from '../bytes/index.js';
 import {
   decodeFileExtent,
+  EMPTY_SUBVOL_DIR_OBJECTID,
   EXTENT_DATA_KEY,
   FSCRYPT_INODE_CTX_KEY,
   INODE_CONTEXT_SIZE,
@@ -19,14 +20,13 @@ import {
 } from '../fscrypt/index.js';
 import { isEmptyDirectory, namesOf } from './entries.js';
 import type { Inode } from './inode.js';
-import { assertChangeable } from './lookup.js';
 import { canBeEncrypted } from './mode.js';
 
 /** The context and the inode's item. */
 const ITEMS_OF_POLICY = 2;
 
 /**
- * @throws FsError EOPNOTSUPP (encryption off), EROFS, EACCES, ENOTDIR, EEXIST, ENOTEMPTY, EINVAL,
+ * @throws FsError EOPNOTSUPP (encryption off), EROFS, EPERM (placeholder), EACCES, ENOTDIR, EEXIST, ENOTEMPTY, EINVAL,
  * ENOKEY, in this order
  */
 export function setPolicy(directory: Inode, policy: Policy, asOwner: boolean, mayNameAbsentKey: boolean): void {
@@ -34,7 +34,10 @@ export function setPolicy(directory: Inode, policy: Policy, asOwner: boolean, ma
   if (filesystem.layout === undefined) {
     throw new FsError('EOPNOTSUPP', 'encryption is not enabled on this volume');
   }
-  assertChangeable(directory);
+  filesystem.assertWritable(subvolume);
+  if (directory.ino === EMPTY_SUBVOL_DIR_OBJECTID) {
+    throw new FsError('EPERM', 'the placeholder of a missing subvolume cannot be changed');
+  }
   if (!asOwner) throw new FsError('EACCES', `${directory.describe()} belongs to somebody else`);
   if (!directory.isDirectory) throw new FsError('ENOTDIR', `${directory.describe()} is no directory`);
   if (directory.encrypted) {
