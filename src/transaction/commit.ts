@@ -25,7 +25,7 @@ import {
   HEADER,
   type Superblock,
 } from '../format/index.js';
-import type { BlockPointer, Tree, TreeBlock } from '../tree/index.js';
+import type { BlockPointer, TreeBlock } from '../tree/index.js';
 import type { Volume } from '../volume/index.js';
 import type { BlockCache } from './block-cache.js';
 import type { References } from './references/references.js';
@@ -136,11 +136,10 @@ function rotateBackups(old: Superblock, backup: BackupRoot): BackupRoot[] {
 
 function backupOf(host: CommitHost, superblock: Superblock): BackupRoot {
   const { trees } = host;
-  const extent: Tree = trees.blockGroupTree ?? trees.extentTree;
   return {
     tree: backupTree(trees.rootTree.root),
     chunk: backupTree(trees.chunkTree.root),
-    extent: backupTree(extent.root),
+    extent: backupTree(trees.extentTree.root),
     fs: backupTree(trees.subvolume(FS_TREE_OBJECTID).root),
     dev: backupTree(trees.devTree.root),
     csum: backupTree(trees.checksumTree.root),

@@ -29,12 +29,12 @@ export class TreeDrop {
   private readonly tree: SubvolumeTree;
   /** From the root down. */
   private readonly visits: Visit[] = [];
+  private begun = false;
   private finished = false;
 
   constructor(transaction: Transaction, tree: SubvolumeTree) {
     this.transaction = transaction;
     this.tree = tree;
-    this.begin();
   }
 
   /**
@@ -44,6 +44,7 @@ export class TreeDrop {
    */
   step(references: number): boolean {
     const limit = this.transaction.references.pendingCount + references;
+    if (!this.begun) this.begin();
     while (!this.finished && this.transaction.references.pendingCount < limit) this.visitNext();
     this.recordProgress();
     return this.finished;
@@ -52,6 +53,7 @@ export class TreeDrop {
   /** Enters the root, and below it the path to where an earlier step stopped. */
   private begin(): void {
     const { rootItem } = this.tree;
+    this.begun = true;
     this.enter(this.tree.root, undefined);
     const { dropProgress, dropLevel } = rootItem;
     if (dropProgress.equals(new Key(0, 0, 0)) || this.finished) return;

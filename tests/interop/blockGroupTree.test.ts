@@ -78,6 +78,9 @@ test('a volume with a block-group tree is read and written', requireAbility('btr
   assert.equal(listing(filesystem).size, 1 + 50 + 300);
   fill(filesystem, 'after', 400);
   filesystem.close();
+  const { backupRoots, generation } = transaction.volume.superblock;
+  const newest = backupRoots.find(({ tree }) => tree.generation === generation);
+  assert.equal(newest?.extent.bytenr, transaction.extentTree.root.bytenr, 'the backup of the extent tree is its own');
   again.close();
   assertSound(path);
   withKernelMount(path, { readOnly: true }, () => {});

@@ -26,11 +26,14 @@ import {
   SHARED_DATA_REF_KEY,
   TREE_BLOCK_REF_KEY,
 } from '../../format/index.js';
-import type { Cursor, Tree } from '../../tree/index.js';
+import type { Tree } from '../../tree/index.js';
 import { DATA_EXTENT } from './pending-extent.js';
 
 /** Counts have 32 bits. */
 const MAX_COUNT = 0xffff_ffff;
+
+/** References of one extent with one hash are fewer than this. */
+const MAX_DISPLACEMENT = 0xffffn;
 
 export interface ExtentRecord {
   readonly key: Key;
@@ -128,18 +131,27 @@ function changeKeyed(tree: Tree, key: Key, ref: InlineRef, by: number): void {
   else tree.replace(key, encodeKeyedRef(withCount(ref, count)));
 }
 
-/** Where a reference stands as an item of its own, or would: colliding hashes take the next free offset. */
+/**
+ * Where a reference stands as an item of its own, or would: colliding hashes take the next free
+ * offset. One that stands there may have lost those before it since, so a gap does not end the search.
+ */
 function findKeyedRef(tree: Tree, bytenr: number, ref: InlineRef): { key: Key; found?: InlineRef } {
-  let offset = refSequence(ref);
-  for (;;) {
-    const key = new Key(bytenr, ref.type, offset);
-    const cursor: Cursor | undefined = tree.get(key);
-    if (cursor === undefined) return { key };
+  const sequence = refSequence(ref);
+  let free = sequence;
+  const cursor = tree.seek(new Key(bytenr, ref.type, sequence));
+  for (; cursor.isItemOf(bytenr, ref.type); cursor.next()) {
+    const { key } = cursor;
+    const offset = key.offsetU64;
+    if (offset - sequence > MAX_DISPLACEMENT) break;
     const known = decodeKeyedRef(cursor.view, cursor.at, key);
     if (isSame(known, ref)) return { key, found: known };
-    if (ref.type !== EXTENT_DATA_REF_KEY) throw corrupt(`reference ${key}`, 'does not match its key');
-    offset = BigInt.asUintN(64, offset + 1n);
+    if (ref.type !== EXTENT_DATA_REF_KEY) {
+      if (offset === sequence) throw corrupt(`reference ${key}`, 'does not match its key');
+      break;
+    }
+    if (offset === free) free += 1n;
   }
+  return { key: new Key(bytenr, ref.type, free) };
 }
 
 function isSame(a: InlineRef, b: InlineRef): boolean {
