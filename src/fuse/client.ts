@@ -70,20 +70,27 @@ function mountOf(path: string): MountEntry | undefined {
 export async function endMount(mountPoint: string): Promise<void> {
   const path = realpathSync(mountPoint);
   if (mountOf(path) === undefined) throw new FsError('EINVAL', 'no volume is mounted there by butterlock', { path });
-  const { pid } = askMount(path, { ask: 'status' });
-  if (pid !== undefined && !isReadOnly(path)) await syncMount(path);
+  const { pid, readOnly = false } = askMount(path, { ask: 'status' });
+  if (pid !== undefined && !readOnly) await syncBeforeEnd(path);
   const started = pid === undefined ? undefined : startOf(pid);
   try {
     unmountFuse(path);
   } catch (error) {
-    if (isFsError(error, 'EBUSY')) throw new FsError('EBUSY', 'it is in use: programs have files open or work in it', { path });
+    if (isFsError(error, 'EBUSY'))
+      throw new FsError('EBUSY', 'it is in use: programs have files open or work in it', { path });
     throw error;
   }
   while (pid !== undefined && started !== undefined && startOf(pid) === started) await sleep(STEP);
 }
 
-function isReadOnly(path: string): boolean {
-  return askMount(path, { ask: 'status' }).readOnly ?? false;
+/** What programs were told they could not write, they were told: that does not keep a mount from ending. */
+async function syncBeforeEnd(path: string): Promise<void> {
+  try {
+    await flushKernel(path);
+  } catch (error) {
+    if (!isFsError(error, 'ENOSPC', 'EIO')) throw error;
+  }
+  askMount(path, { ask: 'commit' });
 }
 
 /** When a process started; undefined once it has ended. */

@@ -1,6 +1,6 @@
 /** Mounting and unmounting: as root by the system calls, as anybody else through fusermount3. */
 import { spawnSync } from 'node:child_process';
-import { closeSync, openSync, constants, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { FsError, isFsError } from '../bytes/index.js';
 import {
   createSocketPair,
@@ -67,7 +67,8 @@ function mountAsUser(mountPoint: string, { source, readOnly, allowOther }: Kerne
       env: { ...process.env, _FUSE_COMMFD: '3' },
       encoding: 'utf8',
     });
-    if (error !== undefined) throw new FsError('ENOENT', 'fusermount3 cannot be run: install the package fuse3', { cause: error });
+    if (error !== undefined)
+      throw new FsError('ENOENT', 'fusermount3 cannot be run: install the package fuse3', { cause: error });
     if (status !== 0) throw new FsError('EPERM', stderr.trim() || `fusermount3 ended with status ${status}`);
     const fd = receiveDescriptor(ours);
     if (fd === undefined) throw new FsError('EPROTO', 'fusermount3 sent no descriptor');
@@ -84,7 +85,8 @@ export function unmountFuse(mountPoint: string, isLazy = false): void {
   if (isRoot()) return unmountFilesystem(mountPoint, isLazy);
   const choices = isLazy ? ['-u', '-z'] : ['-u'];
   const { error, status, stderr } = spawnSync('fusermount3', [...choices, '--', mountPoint], { encoding: 'utf8' });
-  if (error !== undefined) throw new FsError('ENOENT', 'fusermount3 cannot be run: install the package fuse3', { cause: error });
+  if (error !== undefined)
+    throw new FsError('ENOENT', 'fusermount3 cannot be run: install the package fuse3', { cause: error });
   if (status !== 0) throw new FsError(/busy/i.test(stderr) ? 'EBUSY' : 'EINVAL', stderr.trim());
 }
 

@@ -19,7 +19,8 @@ export class Log {
   /** Appends a line with the time. A full disk must not end the mount: what cannot be written is lost. */
   write(line: string): void {
     try {
-      if ((statSync(this.path, { throwIfNoEntry: false })?.size ?? 0) > MAX_SIZE) renameSync(this.path, `${this.path}.1`);
+      if ((statSync(this.path, { throwIfNoEntry: false })?.size ?? 0) > MAX_SIZE)
+        renameSync(this.path, `${this.path}.1`);
       appendFileSync(this.path, `${new Date().toISOString()} ${line}\n`, { mode: LOG_MODE });
     } catch (error) {
       if (!(error instanceof Error) || !('syscall' in error)) throw error;

@@ -89,7 +89,12 @@ export class Mount {
     }
   }
 
-  private static async serve(mountPoint: string, worker: Worker, fd: number, log: (line: string) => void): Promise<Mount> {
+  private static async serve(
+    mountPoint: string,
+    worker: Worker,
+    fd: number,
+    log: (line: string) => void,
+  ): Promise<Mount> {
     const event = createEvent();
     const device = findMount(mountPoint)?.device;
     if (device !== undefined) widenReadAhead(device);
@@ -143,7 +148,8 @@ function opened(worker: Worker, log: (line: string) => void): Promise<{ readonly
       worker.off('message', settle);
       worker.off('error', reject);
       if (message.kind === 'opened') resolve(message);
-      else if (message.kind === 'refused') reject(new FsError(message.code, message.message.replace(/^E[A-Z0-9]+: /, '')));
+      else if (message.kind === 'refused')
+        reject(new FsError(message.code, message.message.replace(/^E[A-Z0-9]+: /, '')));
     };
     worker.on('message', settle);
     worker.once('error', reject);

@@ -22,7 +22,10 @@ import { describe, Server, type ServerPort } from './server.js';
 /** Room for the structures in front of the data of the largest request or reply. */
 const HEADER_ROOM = 8192;
 
-function openFilesystem(options: WorkerOptions, warn: (message: string) => void): { filesystem: Filesystem; keys: ClaimedKeys } {
+function openFilesystem(
+  options: WorkerOptions,
+  warn: (message: string) => void,
+): { filesystem: Filesystem; keys: ClaimedKeys } {
   const device = FileDevice.open(options.image, { readOnly: options.readOnly });
   try {
     const transaction = new Transaction(openVolumeDevices(device, { warn }), { readOnly: options.readOnly });

@@ -36,10 +36,8 @@ export const setAttributes: Operation = ({ filesystem, nodes }, request, reply) 
 };
 
 function changesOf(request: Request, valid: number, now: Timespec): AttributeChanges {
-  const atime =
-    (valid & FATTR.ATIME_NOW) !== 0 ? now : timeOf(request, SETATTR_IN.atime, SETATTR_IN.atimensec);
-  const mtime =
-    (valid & FATTR.MTIME_NOW) !== 0 ? now : timeOf(request, SETATTR_IN.mtime, SETATTR_IN.mtimensec);
+  const atime = (valid & FATTR.ATIME_NOW) !== 0 ? now : timeOf(request, SETATTR_IN.atime, SETATTR_IN.atimensec);
+  const mtime = (valid & FATTR.MTIME_NOW) !== 0 ? now : timeOf(request, SETATTR_IN.mtime, SETATTR_IN.mtimensec);
   return {
     ...((valid & FATTR.MODE) !== 0 && { mode: request.u32(SETATTR_IN.mode) }),
     ...((valid & FATTR.UID) !== 0 && { uid: request.u32(SETATTR_IN.uid) }),

@@ -52,7 +52,8 @@ export const control: Ioctl = (call) => {
 
 function answer(call: IoctlCall, question: Record<string, unknown>): ControlAnswer {
   const { caller } = call;
-  if (caller.uid !== 0 && caller.uid !== process.getuid?.()) throw new FsError('EPERM', 'the mount belongs to somebody else');
+  if (caller.uid !== 0 && caller.uid !== process.getuid?.())
+    throw new FsError('EPERM', 'the mount belongs to somebody else');
   const { ask } = question;
   const run = typeof ask === 'string' && Object.hasOwn(CONTROLS, ask) ? CONTROLS[ask] : undefined;
   if (run === undefined) throw new FsError('EINVAL', `the mount cannot be asked ${JSON.stringify(ask)}`);
@@ -60,6 +61,7 @@ function answer(call: IoctlCall, question: Record<string, unknown>): ControlAnsw
 }
 
 function nameIn({ name }: Record<string, unknown>): Buffer {
-  if (typeof name !== 'string' || !/^([0-9a-f]{2})+$/.test(name)) throw new FsError('EINVAL', 'the question has no name');
+  if (typeof name !== 'string' || !/^([0-9a-f]{2})+$/.test(name))
+    throw new FsError('EINVAL', 'the question has no name');
   return Buffer.from(name, 'hex');
 }

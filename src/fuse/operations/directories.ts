@@ -1,7 +1,16 @@
 /** Requests that list a directory. */
 import { FsError, isFsError } from '../../bytes/index.js';
 import type { DirectoryEntry, Inode } from '../../filesystem/index.js';
-import { FIRST_FREE_OBJECTID, FT_BLKDEV, FT_CHRDEV, FT_DIR, FT_FIFO, FT_REG_FILE, FT_SOCK, FT_SYMLINK } from '../../format/index.js';
+import {
+  FIRST_FREE_OBJECTID,
+  FT_BLKDEV,
+  FT_CHRDEV,
+  FT_DIR,
+  FT_FIFO,
+  FT_REG_FILE,
+  FT_SOCK,
+  FT_SYMLINK,
+} from '../../format/index.js';
 import { putEntry, putIno } from '../protocol/attributes.js';
 import { DIRENT, ENTRY_OUT, READ_IN } from '../protocol/layouts.js';
 import type { Reply } from '../protocol/reply.js';
@@ -53,7 +62,14 @@ function list(server: Server, nodeid: number, from: number, size: number, reply:
 }
 
 /** @returns whether there was room */
-function appendDots(server: Server, directory: Inode, from: number, end: number, reply: Reply, isPlus: boolean): boolean {
+function appendDots(
+  server: Server,
+  directory: Inode,
+  from: number,
+  end: number,
+  reply: Reply,
+  isPlus: boolean,
+): boolean {
   const above = server.filesystem.parent(directory);
   for (let place = from; place < FIRST_ENTRY; place++) {
     const name = place === DOT_DOT ? NAME_OF_DOT_DOT : NAME_OF_DOT;
@@ -74,7 +90,14 @@ function roundUpTo8(size: number): number {
   return (size + 7) & ~7;
 }
 
-function appendDirent(reply: Reply, subvolumeId: number, ino: number, next: number, type: number, name: Uint8Array): void {
+function appendDirent(
+  reply: Reply,
+  subvolumeId: number,
+  ino: number,
+  next: number,
+  type: number,
+  name: Uint8Array,
+): void {
   const at = reply.append(roundUpTo8(DIRENT.SIZE + name.length));
   putIno(reply, at + DIRENT.ino, subvolumeId, ino);
   reply.u64(at + DIRENT.off, next);

@@ -34,7 +34,14 @@ export const KEY_SPEC_TYPE_IDENTIFIER = 2;
 /** `struct fscrypt_add_key_arg`, without the raw key at its end. */
 export const ADD_KEY_ARG = { keySpec: 0, rawSize: 40, keyId: 44, flags: 48, reserved: 52, SIZE: 80 } as const;
 export const REMOVE_KEY_ARG = { keySpec: 0, removalStatusFlags: 40, reserved: 44, SIZE: 64 } as const;
-export const KEY_STATUS_ARG = { keySpec: 0, reserved: 40, status: 64, statusFlags: 68, userCount: 72, SIZE: 128 } as const;
+export const KEY_STATUS_ARG = {
+  keySpec: 0,
+  reserved: 40,
+  status: 64,
+  statusFlags: 68,
+  userCount: 72,
+  SIZE: 128,
+} as const;
 
 const REMOVAL_FILES_BUSY = 1;
 const REMOVAL_OTHER_USERS = 2;
@@ -61,7 +68,8 @@ export const setPolicy: Ioctl = ({ server, inode, caller, address, input }) => {
 /** The first byte tells the version, and it the size. */
 function readPolicy(caller: IoctlCall['caller'], address: number): Buffer {
   const [version] = caller.read(address, 1);
-  if (version !== 0 && version !== 2) throw new FsError('EINVAL', `there is no encryption policy of version ${version}`);
+  if (version !== 0 && version !== 2)
+    throw new FsError('EINVAL', `there is no encryption policy of version ${version}`);
   return caller.read(address, version === 0 ? V1_POLICY_SIZE : POLICY_V2.SIZE);
 }
 
@@ -98,13 +106,15 @@ export const addKey: Ioctl = ({ server, caller, address, input }) => {
   if (input.length < ADD_KEY_ARG.SIZE) throw new FsError('EINVAL', 'the argument is too short');
   const type = input.readUInt32LE(KEY_SPEC.type);
   checkKeySpecifier(input);
-  if (!isZero(input.subarray(ADD_KEY_ARG.flags, ADD_KEY_ARG.SIZE))) throw new FsError('EINVAL', 'reserved fields are not zero');
+  if (!isZero(input.subarray(ADD_KEY_ARG.flags, ADD_KEY_ARG.SIZE)))
+    throw new FsError('EINVAL', 'reserved fields are not zero');
   if (type !== KEY_SPEC_TYPE_IDENTIFIER) throw descriptorRefusal();
   if (input.readUInt32LE(ADD_KEY_ARG.keyId) !== 0) {
     throw new FsError('EOPNOTSUPP', 'a key in a keyring of the kernel cannot be read from outside it');
   }
   const size = input.readUInt32LE(ADD_KEY_ARG.rawSize);
-  if (size < MIN_RAW_SIZE || size > MAX_RAW_SIZE) throw new FsError('EINVAL', `a key has ${MIN_RAW_SIZE} to ${MAX_RAW_SIZE} bytes, not ${size}`);
+  if (size < MIN_RAW_SIZE || size > MAX_RAW_SIZE)
+    throw new FsError('EINVAL', `a key has ${MIN_RAW_SIZE} to ${MAX_RAW_SIZE} bytes, not ${size}`);
   const isInside = input.length >= ADD_KEY_ARG.SIZE + MAX_RAW_SIZE;
   const raw = isInside
     ? input.subarray(ADD_KEY_ARG.SIZE, ADD_KEY_ARG.SIZE + size)
@@ -123,15 +133,18 @@ export const addKey: Ioctl = ({ server, caller, address, input }) => {
 export const removeKey: Ioctl = (call) => remove(call, call.caller.uid);
 
 export const removeKeyOfAllUsers: Ioctl = (call) => {
-  if (!call.caller.isCapable(CAPABILITY.SYS_ADMIN)) throw new FsError('EACCES', "other users' keys are not the caller's");
+  if (!call.caller.isCapable(CAPABILITY.SYS_ADMIN))
+    throw new FsError('EACCES', "other users' keys are not the caller's");
   return remove(call, 'all');
 };
 
 function remove({ server, input }: IoctlCall, uid: number | 'all'): Uint8Array {
   if (input.length < REMOVE_KEY_ARG.SIZE) throw new FsError('EINVAL', 'the argument is too short');
   checkKeySpecifier(input);
-  if (!isZero(input.subarray(REMOVE_KEY_ARG.reserved, REMOVE_KEY_ARG.SIZE))) throw new FsError('EINVAL', 'reserved fields are not zero');
-  if (input.readUInt32LE(KEY_SPEC.type) !== KEY_SPEC_TYPE_IDENTIFIER) throw new FsError('ENOKEY', 'there are no keys by descriptor');
+  if (!isZero(input.subarray(REMOVE_KEY_ARG.reserved, REMOVE_KEY_ARG.SIZE)))
+    throw new FsError('EINVAL', 'reserved fields are not zero');
+  if (input.readUInt32LE(KEY_SPEC.type) !== KEY_SPEC_TYPE_IDENTIFIER)
+    throw new FsError('ENOKEY', 'there are no keys by descriptor');
   const identifier = identifierOf(input);
   const { hasOtherUsers, status } = server.keys.remove(server.filesystem, identifier, uid);
   const output = Buffer.from(input);
@@ -144,7 +157,8 @@ function remove({ server, input }: IoctlCall, uid: number | 'all'): Uint8Array {
 export const getKeyStatus: Ioctl = ({ server, caller, input }) => {
   if (input.length < KEY_STATUS_ARG.SIZE) throw new FsError('EINVAL', 'the argument is too short');
   checkKeySpecifier(input);
-  if (!isZero(input.subarray(KEY_STATUS_ARG.reserved, KEY_STATUS_ARG.status))) throw new FsError('EINVAL', 'reserved fields are not zero');
+  if (!isZero(input.subarray(KEY_STATUS_ARG.reserved, KEY_STATUS_ARG.status)))
+    throw new FsError('EINVAL', 'reserved fields are not zero');
   const output = Buffer.from(input);
   output.fill(0, KEY_STATUS_ARG.status);
   const identifier = identifierOf(input);
@@ -171,5 +185,8 @@ function checkKeySpecifier(argument: Buffer): void {
 }
 
 function descriptorRefusal(): FsError {
-  return new FsError('EOPNOTSUPP', 'keys by descriptor are for encryption policies of version 1, which are not supported');
+  return new FsError(
+    'EOPNOTSUPP',
+    'keys by descriptor are for encryption policies of version 1, which are not supported',
+  );
 }

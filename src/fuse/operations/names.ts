@@ -9,8 +9,8 @@ import {
   MKDIR_IN,
   MKNOD_IN,
   OPEN_OUT,
-  RENAME2_IN,
   RENAME_IN,
+  RENAME2_IN,
 } from '../protocol/layouts.js';
 import { FOPEN_KEEP_CACHE } from '../protocol/numbers.js';
 import type { Reply } from '../protocol/reply.js';
@@ -147,7 +147,11 @@ function move({ filesystem, nodes }: Server, request: Request, namesAt: number, 
   else nodes.whileHeld(replaced, replace);
 }
 
-function find(lookup: (directory: Inode, name: Uint8Array) => Inode, directory: Inode, name: Buffer): Inode | undefined {
+function find(
+  lookup: (directory: Inode, name: Uint8Array) => Inode,
+  directory: Inode,
+  name: Buffer,
+): Inode | undefined {
   try {
     return lookup(directory, name);
   } catch (error) {
