@@ -97,6 +97,7 @@ export class Caller {
   }
 
   private refusal(why: string): string {
-    return `an ioctl of process ${this.pid} (user ${this.uid}) cannot be served, ${why}: use the butterlock command instead`;
+    const who = `process ${this.pid} (user ${this.uid})`;
+    return `an ioctl of ${who} cannot be served, ${why}: mount with --key-file instead`;
   }
 }

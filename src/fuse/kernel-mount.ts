@@ -82,7 +82,10 @@ function mountAsUser(mountPoint: string, { source, readOnly, allowOther }: Kerne
 
 /** Ends a mount. @param isLazy - also while it is in use. @throws FsError EBUSY and others */
 export function unmountFuse(mountPoint: string, isLazy = false): void {
-  if (isRoot()) return unmountFilesystem(mountPoint, isLazy);
+  if (isRoot()) {
+    unmountFilesystem(mountPoint, isLazy);
+    return;
+  }
   const choices = isLazy ? ['-u', '-z'] : ['-u'];
   const { error, status, stderr } = spawnSync('fusermount3', [...choices, '--', mountPoint], { encoding: 'utf8' });
   if (error !== undefined)

@@ -144,7 +144,10 @@ export class Mount {
 function opened(worker: Worker, log: (line: string) => void): Promise<{ readonly readOnlyReasons: readonly string[] }> {
   return new Promise((resolve, reject) => {
     const settle = (message: FromWorker): void => {
-      if (message.kind === 'log') return log(message.line);
+      if (message.kind === 'log') {
+        log(message.line);
+        return;
+      }
       worker.off('message', settle);
       worker.off('error', reject);
       if (message.kind === 'opened') resolve(message);

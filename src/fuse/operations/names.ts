@@ -21,7 +21,7 @@ const RENAME_NOREPLACE = 1;
 const RENAME_EXCHANGE = 2;
 const DEFAULT_ACL = Buffer.from('system.posix_acl_default');
 
-/** Seconds for which the kernel may believe a name. Without epochs, names that a key can change are asked for each time. */
+/** Seconds for which the kernel may believe a name. Without epochs, it asks each time for names that a key can change. */
 export function nameSeconds({ agreement }: Server, directory: Inode): number {
   return directory.encrypted && !agreement.hasEpochs ? 0 : CACHE_SECONDS;
 }
@@ -61,7 +61,8 @@ export const lookUp: Operation = (server, request, reply) => {
     inode = server.filesystem.lookup(directory, request.name(0));
   } catch (error) {
     if (!isFsError(error, 'ENOENT')) throw error;
-    return appendNoEntry(reply, nameSeconds(server, directory));
+    appendNoEntry(reply, nameSeconds(server, directory));
+    return;
   }
   appendEntry(server, reply, directory, inode);
 };
@@ -138,8 +139,10 @@ function move({ filesystem, nodes }: Server, request: Request, namesAt: number, 
   const to = nodes.inode(request.u64(RENAME_IN.newdir));
   const oldName = request.name(namesAt);
   const newName = request.name(namesAt + oldName.length + 1);
-  if (flags === RENAME_EXCHANGE) return filesystem.rename(from, oldName, to, newName, 'exchange');
-  if (flags === RENAME_NOREPLACE) return filesystem.rename(from, oldName, to, newName, 'noreplace');
+  if (flags === RENAME_EXCHANGE || flags === RENAME_NOREPLACE) {
+    filesystem.rename(from, oldName, to, newName, flags === RENAME_EXCHANGE ? 'exchange' : 'noreplace');
+    return;
+  }
   if (flags !== 0) throw new FsError('EINVAL', `rename with flags ${flags} is not supported`);
   const replaced = find(filesystem.lookup.bind(filesystem), to, newName);
   const replace = (): void => filesystem.rename(from, oldName, to, newName);
