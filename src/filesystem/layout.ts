@@ -10,6 +10,8 @@ import {
   COMPAT_CONTEXT_IN_ITEM,
   COMPAT_CONTEXT_TRAILING,
   EXTENT_DATA_KEY,
+  FILE_EXTENT,
+  FILE_EXTENT_INLINE,
   FIRST_FREE_OBJECTID,
   FS_TREE_OBJECTID,
   FSCRYPT_INODE_CTX_KEY,
@@ -17,6 +19,7 @@ import {
   INODE_ENCRYPT,
   INODE_ITEM,
   INODE_ITEM_KEY,
+  INTERIM_EXTENT_SIZE,
   Key,
   ROOT_ITEM_KEY,
   TRAILING_EXTENT_SIZE,
@@ -40,7 +43,10 @@ export function findLayout(filesystem: Filesystem): ContextLayout | undefined {
   const { incompatFlags } = volume.superblock;
   // Without today's bit it is the older one, which only the series of August 2023 used.
   if ((incompatFlags & INCOMPAT_ENCRYPT) === 0n) return 'trailing';
-  return markedLayout(filesystem) ?? layoutInUse(filesystem) ?? 'item';
+  const layout = markedLayout(filesystem) ?? layoutInUse(filesystem) ?? 'item';
+  if (layout !== 'interim') return layout;
+  volume.readOnlyReasons.push('its encrypted extents have the form of 2023 to 2024, which is only read');
+  return 'trailing';
 }
 
 function markedLayout({ transaction }: Filesystem): ContextLayout | undefined {
@@ -68,7 +74,7 @@ export function enableEncryption(filesystem: Filesystem, layout: ContextLayout):
 }
 
 /** What the encrypted regular files of an unmarked volume tell. */
-function layoutInUse(filesystem: Filesystem): ContextLayout | undefined {
+function layoutInUse(filesystem: Filesystem): ContextLayout | 'interim' | undefined {
   for (const id of subvolumeIds(filesystem.transaction.rootTree)) {
     const layout = layoutInTree(filesystem.subvolume(id).tree);
     if (layout !== undefined) return layout;
@@ -76,13 +82,14 @@ function layoutInUse(filesystem: Filesystem): ContextLayout | undefined {
   return undefined;
 }
 
-function layoutInTree(tree: Tree): ContextLayout | undefined {
+function layoutInTree(tree: Tree): ContextLayout | 'interim' | undefined {
   let isWithoutContext = false;
   for (const cursor = tree.seek(new Key(FIRST_FREE_OBJECTID, INODE_ITEM_KEY, 0)); cursor.valid; cursor.next()) {
     if (cursor.keyType !== INODE_ITEM_KEY || !isEncryptedFile(cursor)) continue;
     const ino = cursor.keyObjectid;
+    const form = formOfExtents(tree, ino);
+    if (form !== undefined) return form;
     if (tree.get(new Key(ino, FSCRYPT_INODE_CTX_KEY, 0)) !== undefined) return 'item';
-    if (hasTrailingContext(tree, ino)) return 'trailing';
     isWithoutContext = true;
   }
   return isWithoutContext ? 'trailing' : undefined;
@@ -93,10 +100,21 @@ function isEncryptedFile({ view, at }: Cursor): boolean {
   return isRegular && (readU64(view, at + INODE_ITEM.flags) & INODE_ENCRYPT) !== 0n;
 }
 
-function hasTrailingContext(tree: Tree, ino: number): boolean {
+/** What the size of a file's extent items tells, if they hold contexts. */
+function formOfExtents(tree: Tree, ino: number): 'trailing' | 'interim' | undefined {
   const cursor = tree.seek(new Key(ino, EXTENT_DATA_KEY, 0));
-  for (; cursor.isItemOf(ino, EXTENT_DATA_KEY); cursor.next()) if (cursor.size === TRAILING_EXTENT_SIZE) return true;
-  return false;
+  for (; cursor.isItemOf(ino, EXTENT_DATA_KEY); cursor.next()) {
+    if (cursor.size === TRAILING_EXTENT_SIZE) return 'trailing';
+    if (cursor.size === INTERIM_EXTENT_SIZE && isEncryptedExtent(cursor)) return 'interim';
+  }
+  return undefined;
+}
+
+/** An inline extent may have any size. */
+function isEncryptedExtent({ view, at }: Cursor): boolean {
+  return (
+    view.getUint8(at + FILE_EXTENT.type) !== FILE_EXTENT_INLINE && view.getUint8(at + FILE_EXTENT.encryption) !== 0
+  );
 }
 
 /** Ids of all subvolumes that have a root item, the volume's top first. */
