@@ -39,7 +39,7 @@ const XFLAGS: readonly (readonly [number, bigint])[] = [
   [0x80, INODE_NODUMP],
 ];
 
-/** Bits that only mean something to whoever asks for them. What would forbid writing, or change its form, is refused. */
+/** Bits that mean something to whoever asks for them. What would forbid writing, or change its form, is refused. */
 const CHANGEABLE = INODE_SYNC | INODE_NODUMP | INODE_NOATIME | INODE_DIRSYNC;
 
 const FSXATTR_SIZE = 28;

@@ -21,7 +21,7 @@ const RENAME_NOREPLACE = 1;
 const RENAME_EXCHANGE = 2;
 const DEFAULT_ACL = Buffer.from('system.posix_acl_default');
 
-/** Seconds for which the kernel may believe a name. Without epochs, it asks each time for names that a key can change. */
+/** Seconds for which the kernel may believe a name. Without epochs it asks each time where a key changes names. */
 export function nameSeconds({ agreement }: Server, directory: Inode): number {
   return directory.encrypted && !agreement.hasEpochs ? 0 : CACHE_SECONDS;
 }
