@@ -49,6 +49,8 @@ const DIRTY_LIMIT = 32 * 1024 * 1024;
 const PENDING_LIMIT = 10_000;
 /** Below this many free blocks for the chunk tree, a system chunk comes first. */
 const SYSTEM_RESERVE_BLOCKS = 16;
+/** Without so many no chunk can be recorded: paths of the chunk tree, copied and split. */
+const SYSTEM_LEAST_BLOCKS = 6;
 
 export interface TransactionOptions {
   readonly readOnly?: boolean;
@@ -410,12 +412,13 @@ export class Transaction implements BlockStore {
 
   /** Adds a chunk, if need be in place of one that is empty. */
   private addChunk(type: SpaceType): boolean {
-    if (this.space.groups[0]?.type === 'mixed') return this.addChunkOf('mixed');
+    if (this.space.groups.some((group) => group.type === 'mixed')) return this.addChunkOf('mixed');
     return this.addChunkOf(type) || (this.removeEmptyChunk(type) && this.addChunkOf(type));
   }
 
   private addChunkOf(type: SpaceType): boolean {
     return this.change(() => {
+      if (!this.space.hasRoom('system', SYSTEM_LEAST_BLOCKS * this.nodesize)) return false;
       if (!this.space.hasRoom('system', SYSTEM_RESERVE_BLOCKS * this.nodesize)) allocateChunk(this, 'system');
       return allocateChunk(this, type);
     });
@@ -423,7 +426,8 @@ export class Transaction implements BlockStore {
 
   private removeEmptyChunk(wanted: SpaceType): boolean {
     const group = this.space.removableFor(wanted);
-    if (group === undefined) return false;
+    const canRecord = this.space.hasRoom('system', SYSTEM_LEAST_BLOCKS * this.nodesize);
+    if (group === undefined || !canRecord) return false;
     this.change(() => removeChunk(this, group));
     return true;
   }

@@ -133,10 +133,19 @@ export class Put {
   }
 }
 
-/** Bytes of all files below a host's path. */
+/** Bytes of all files below a host's path, but for what cannot be looked at: copying will tell of that. */
 export function hostBytes(source: Buffer): number {
   const stats = lstatSync(source, { throwIfNoEntry: false });
   if (stats === undefined) return 0;
   if (!stats.isDirectory()) return stats.isFile() ? stats.size : 0;
-  return readdirSync(source, { encoding: 'buffer' }).reduce((sum, name) => sum + hostBytes(join(source, name)), 0);
+  return namesIn(source).reduce((sum, name) => sum + hostBytes(join(source, name)), 0);
+}
+
+function namesIn(directory: Buffer): Buffer[] {
+  try {
+    return readdirSync(directory, { encoding: 'buffer' });
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) return [];
+    throw error;
+  }
 }

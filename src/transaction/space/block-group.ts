@@ -45,6 +45,11 @@ export class BlockGroup {
     this.chunkObjectid = chunkObjectid;
   }
 
+  /** Whether an extent of this type may lie here. Mixed groups hold data and metadata, never the chunk tree. */
+  takes(type: SpaceType): boolean {
+    return this.type === type || (this.type === 'mixed' && type !== 'system');
+  }
+
   get end(): number {
     return this.start + this.length;
   }

@@ -54,13 +54,13 @@ export class Space {
   }
 
   groupsOf(type: SpaceType): BlockGroup[] {
-    return this.groups.filter((group) => group.type === type || group.type === 'mixed');
+    return this.groups.filter((group) => group.takes(type));
   }
 
   /** Bytes allocations of a type could take now. */
   available(type: SpaceType): number {
     let sum = 0;
-    for (const group of this.groups) if (group.type === type || group.type === 'mixed') sum += group.available;
+    for (const group of this.groups) if (group.takes(type)) sum += group.available;
     return sum;
   }
 
@@ -253,7 +253,7 @@ export class Space {
     const current = this.current.get(type);
     if (current !== undefined) yield current;
     for (const group of this.groups) {
-      if (group !== current && (group.type === type || group.type === 'mixed') && group.available > 0) yield group;
+      if (group !== current && group.takes(type) && group.available > 0) yield group;
     }
   }
 
