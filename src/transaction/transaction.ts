@@ -36,8 +36,9 @@ import { DATA_EXTENT } from './references/pending-extent.js';
 import { type ExtentUse, References } from './references/references.js';
 import { commitNeed, type Dirty, globalReserve, operationNeed, type ReservationView } from './reservation.js';
 import type { SubvolumeTree } from './rooted-tree.js';
+import { addChunk } from './space/add-chunk.js';
 import type { SpaceType } from './space/block-group.js';
-import { allocateChunk, removeChunk, unallocatedBytes } from './space/chunk-allocation.js';
+import { unallocatedBytes } from './space/chunk-allocation.js';
 import { FreeSpaceTree } from './space/free-space-tree.js';
 import { Space } from './space/space.js';
 import { Trees } from './trees.js';
@@ -47,11 +48,6 @@ import { unfinishedJobs } from './unfinished-jobs.js';
 const DIRTY_LIMIT = 32 * 1024 * 1024;
 /** So do this many pending references. */
 const PENDING_LIMIT = 10_000;
-/** Below this many free blocks for the chunk tree, a system chunk comes first. */
-const SYSTEM_RESERVE_BLOCKS = 16;
-/** Without so many no chunk can be recorded: paths of the chunk tree, copied and split. */
-const SYSTEM_LEAST_BLOCKS = 6;
-
 export interface TransactionOptions {
   readonly readOnly?: boolean;
   readonly clock?: Clock;
@@ -410,26 +406,8 @@ export class Transaction implements BlockStore {
     return this.change(() => this.space.hasRoom(type, bytes));
   }
 
-  /** Adds a chunk, if need be in place of one that is empty. */
   private addChunk(type: SpaceType): boolean {
-    if (this.space.groups.some((group) => group.type === 'mixed')) return this.addChunkOf('mixed');
-    return this.addChunkOf(type) || (this.removeEmptyChunk(type) && this.addChunkOf(type));
-  }
-
-  private addChunkOf(type: SpaceType): boolean {
-    return this.change(() => {
-      if (!this.space.hasRoom('system', SYSTEM_LEAST_BLOCKS * this.nodesize)) return false;
-      if (!this.space.hasRoom('system', SYSTEM_RESERVE_BLOCKS * this.nodesize)) allocateChunk(this, 'system');
-      return allocateChunk(this, type);
-    });
-  }
-
-  private removeEmptyChunk(wanted: SpaceType): boolean {
-    const group = this.space.removableFor(wanted);
-    const canRecord = this.space.hasRoom('system', SYSTEM_LEAST_BLOCKS * this.nodesize);
-    if (group === undefined || !canRecord) return false;
-    this.change(() => removeChunk(this, group));
-    return true;
+    return this.change(() => addChunk(this, type));
   }
 }
 
