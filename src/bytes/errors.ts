@@ -47,9 +47,10 @@ export class FsError extends Error {
   }
 }
 
+const NUMBERS: Readonly<Record<string, number>> = { ...constants.errno, ...LINUX_ERRNO };
+
 function errnoOf(code: ErrorCode): number {
-  const known: Record<string, number> = { ...constants.errno, ...LINUX_ERRNO };
-  return known[code] ?? 5;
+  return NUMBERS[code] ?? 5;
 }
 
 /** The system's own words for a code, such as `no such file or directory`; undefined where it has none. */
