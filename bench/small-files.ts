@@ -4,7 +4,7 @@ import { mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { requireAbility } from '../tests/support/abilities.js';
 import { mustRun } from '../tests/support/command.js';
-import { withKernelMount } from '../tests/support/kernelMount.js';
+import { withKernelMount } from '../tests/support/kernel-mount.js';
 import { temporaryPath } from '../tests/support/temporary.js';
 import { createEncrypted, openEncrypted } from './encrypted-volume.js';
 import { alternate, type BenchOptions, type Measurement, seconds } from './measure.js';

@@ -9,8 +9,8 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { btrfsCheckComplaints } from '../tests/support/btrfsCheck.js';
-import { copyWithoutMarks } from '../tests/support/clearMarks.js';
+import { btrfsCheckComplaints } from '../tests/support/btrfs-check.js';
+import { copyWithoutMarks } from '../tests/support/clear-marks.js';
 
 const BUTTERLOCK = join(import.meta.dirname, '..', '..', 'bin', 'butterlock');
 const MIB = 1024 ** 2;

@@ -9,12 +9,12 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, truncateSync, writeFile
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { requireAbility } from '../support/abilities.js';
-import { deviceToFile } from '../support/deviceFiles.js';
+import { deviceToFile } from '../support/device-files.js';
 import { choices, damageField } from '../support/hostile/damage.js';
 import { anatomyOf } from '../support/hostile/metadata.js';
 import { answerTo, assertRefused } from '../support/hostile/refusal.js';
 import { KEY, overlayOf, ownSubject } from '../support/hostile/subjects.js';
-import { randomRuns } from '../support/randomRuns.js';
+import { randomRuns } from '../support/random-runs.js';
 import { copySparseFile } from '../support/sparse.js';
 import { temporaryDirectory, temporaryPath } from '../support/temporary.js';
 

@@ -11,7 +11,7 @@ import { openVolumeDevices } from '../../src/volume/index.js';
 import { explore, fsErrorOf, type Sight } from '../support/hostile/explore.js';
 import { nameBytes, overlayOf, ownSubject, type Subject } from '../support/hostile/subjects.js';
 import { CHANGES, commitsIn } from '../support/hostile/workout.js';
-import { type OpenedFilesystem, openFilesystem } from '../support/openFilesystem.js';
+import { type OpenedFilesystem, openFilesystem } from '../support/open-filesystem.js';
 import { seededRandom, steppingClock } from '../support/seeded.js';
 import { assertBooksBalance } from '../support/soundness.js';
 

@@ -9,7 +9,7 @@ import { explore } from '../support/hostile/explore.js';
 import { anatomyOf } from '../support/hostile/metadata.js';
 import { kernelSubject, overlayOf, ownSubject, type Subject } from '../support/hostile/subjects.js';
 import { workOut } from '../support/hostile/workout.js';
-import { randomRuns } from '../support/randomRuns.js';
+import { randomRuns } from '../support/random-runs.js';
 
 const SUBJECTS: (() => Subject)[] = [
   () => ownSubject(),

@@ -12,7 +12,7 @@ import { explore, fsErrorOf } from '../support/hostile/explore.js';
 import { anatomyOf, itemsOf } from '../support/hostile/metadata.js';
 import { nameBytes, overlayOf, ownSubject, write } from '../support/hostile/subjects.js';
 import { workOut } from '../support/hostile/workout.js';
-import { openFilesystem } from '../support/openFilesystem.js';
+import { openFilesystem } from '../support/open-filesystem.js';
 import { changeSuper, replaceBlock } from '../support/reseal.js';
 
 const NONE = new Uint8Array(0);

@@ -14,10 +14,10 @@ import { createSnapshot, createSubvolume, deleteSubvolume } from '../../src/file
 import { type ExtentContextPlace, makeVolume } from '../../src/mkfs/index.js';
 import { openVolumeDevices } from '../../src/volume/index.js';
 import { requireAbility } from '../support/abilities.js';
-import { assertSound } from '../support/btrfsCheck.js';
-import { copyWithoutMarks } from '../support/clearMarks.js';
-import { deviceToFile } from '../support/deviceFiles.js';
-import { listing, openFilesystem } from '../support/openFilesystem.js';
+import { assertSound } from '../support/btrfs-check.js';
+import { copyWithoutMarks } from '../support/clear-marks.js';
+import { deviceToFile } from '../support/device-files.js';
+import { listing, openFilesystem } from '../support/open-filesystem.js';
 import { seededRandom, steppingClock } from '../support/seeded.js';
 import { assertBooksBalance } from '../support/soundness.js';
 

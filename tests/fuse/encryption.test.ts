@@ -5,7 +5,7 @@ import * as fs from 'node:fs';
 import { test } from 'node:test';
 import { requireAbility } from '../support/abilities.js';
 import { mustRun, runCommand } from '../support/command.js';
-import { addKey, MountedVolume, makeEncryptedDirectory, writeKeyFile, xfsIo } from '../support/mountedVolume.js';
+import { addKey, MountedVolume, makeEncryptedDirectory, writeKeyFile, xfsIo } from '../support/mounted-volume.js';
 import { temporaryPath } from '../support/temporary.js';
 
 /** Node has no name for ENOKEY. */

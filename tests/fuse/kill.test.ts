@@ -5,9 +5,9 @@ import * as fs from 'node:fs';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { requireAbility } from '../support/abilities.js';
-import { assertSound } from '../support/btrfsCheck.js';
-import { copyWithoutMarks } from '../support/clearMarks.js';
-import { MountedVolume } from '../support/mountedVolume.js';
+import { assertSound } from '../support/btrfs-check.js';
+import { copyWithoutMarks } from '../support/clear-marks.js';
+import { MountedVolume } from '../support/mounted-volume.js';
 
 /** More by the environment: `FUSE_KILLS=20`. */
 const KILLS = Number(process.env.FUSE_KILLS ?? 4);

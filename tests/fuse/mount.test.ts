@@ -5,7 +5,7 @@ import * as fs from 'node:fs';
 import { test } from 'node:test';
 import { requireAbility } from '../support/abilities.js';
 import { mustRun, runCommand } from '../support/command.js';
-import { butterlock, butterlockCommand, MountedVolume } from '../support/mountedVolume.js';
+import { butterlock, butterlockCommand, MountedVolume } from '../support/mounted-volume.js';
 import { temporaryPath } from '../support/temporary.js';
 
 test('what is written to a mount is there after mounting again', requireAbility('fuse', 'btrfs-progs'), () => {

@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import { test } from 'node:test';
 import { requireAbility } from '../support/abilities.js';
 import { mustRun } from '../support/command.js';
-import { addKey, MountedVolume, makeEncryptedDirectory, writeKeyFile, xfsIo } from '../support/mountedVolume.js';
+import { addKey, MountedVolume, makeEncryptedDirectory, writeKeyFile, xfsIo } from '../support/mounted-volume.js';
 import { temporaryPath } from '../support/temporary.js';
 
 const abilities = requireAbility('fuse', 'xfs_io', 'git', 'rsync', 'sqlite3', 'setfacl', 'btrfs-progs');

@@ -4,9 +4,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { requireAbility } from '../support/abilities.js';
 import { ModelFilesystem } from '../support/model.js';
-import { assertSameState, modelSteps } from '../support/modelSteps.js';
-import { addKey, MountedVolume, makeEncryptedDirectory, writeKeyFile } from '../support/mountedVolume.js';
-import { NativeFilesystem } from '../support/nativeFilesystem.js';
+import { assertSameState, modelSteps } from '../support/model-steps.js';
+import { addKey, MountedVolume, makeEncryptedDirectory, writeKeyFile } from '../support/mounted-volume.js';
+import { NativeFilesystem } from '../support/native-filesystem.js';
 
 /** More runs by the environment: `FUSE_RUNS=500`. */
 const RUNS = Number(process.env.FUSE_RUNS ?? 20);

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { createVolume } from '../../src/library/index.js';
 import { requireAbility } from '../support/abilities.js';
-import { assertSound } from '../support/btrfsCheck.js';
-import { copyWithoutMarks } from '../support/clearMarks.js';
-import { butterlockCommand } from '../support/mountedVolume.js';
+import { assertSound } from '../support/btrfs-check.js';
+import { copyWithoutMarks } from '../support/clear-marks.js';
+import { butterlockCommand } from '../support/mounted-volume.js';
 import { temporaryPath } from '../support/temporary.js';
 
 /** `nobody`: fusermount3 wants a user that has a name. */

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { openVolume } from '../../src/index.js';
 import { requireAbility } from '../support/abilities.js';
-import { assertSound } from '../support/btrfsCheck.js';
+import { assertSound } from '../support/btrfs-check.js';
 import { mustRun } from '../support/command.js';
-import { butterlock, mustButterlock } from '../support/commandLine.js';
-import { withKernelMount } from '../support/kernelMount.js';
-import { readNativeTree } from '../support/nativeTree.js';
+import { butterlock, mustButterlock } from '../support/command-line.js';
+import { withKernelMount } from '../support/kernel-mount.js';
+import { readNativeTree } from '../support/native-tree.js';
 import { temporaryPath } from '../support/temporary.js';
 
 const MIB = 1024 ** 2;

@@ -8,7 +8,7 @@ import { FileDevice } from '../../src/device/index.js';
 import { openVolumeDevices } from '../../src/volume/index.js';
 import { requireAbility } from '../support/abilities.js';
 import { mustRun } from '../support/command.js';
-import { withKernelMount } from '../support/kernelMount.js';
+import { withKernelMount } from '../support/kernel-mount.js';
 import { temporaryPath } from '../support/temporary.js';
 
 const IMAGE_BYTES = 400 * 1024 ** 2;

@@ -6,9 +6,9 @@ import { describe, test } from 'node:test';
 import { FileDevice } from '../../src/device/index.js';
 import { MIN_VOLUME_SIZE, makeVolume, type NewVolumeOptions } from '../../src/mkfs/index.js';
 import { requireAbility } from '../support/abilities.js';
-import { assertSound } from '../support/btrfsCheck.js';
+import { assertSound } from '../support/btrfs-check.js';
 import { mustRun } from '../support/command.js';
-import { withKernelMount } from '../support/kernelMount.js';
+import { withKernelMount } from '../support/kernel-mount.js';
 import { temporaryPath } from '../support/temporary.js';
 
 const GIB = 1024 ** 3;

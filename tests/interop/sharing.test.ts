@@ -7,11 +7,11 @@ import { createHash, randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { type ContextLayout, createVolume, type OpenVolume } from '../../src/index.js';
 import { requireAbility } from '../support/abilities.js';
-import { assertSound } from '../support/btrfsCheck.js';
-import { copyWithoutMarks } from '../support/clearMarks.js';
-import { auditEncryption } from '../support/encryptionAudit.js';
-import { TEST_KEY } from '../support/newFilesystem.js';
-import { RawVolume } from '../support/rawVolume.js';
+import { assertSound } from '../support/btrfs-check.js';
+import { copyWithoutMarks } from '../support/clear-marks.js';
+import { auditEncryption } from '../support/encryption-audit.js';
+import { TEST_KEY } from '../support/new-filesystem.js';
+import { RawVolume } from '../support/raw-volume.js';
 import { temporaryPath } from '../support/temporary.js';
 
 const MIB = 1024 ** 2;

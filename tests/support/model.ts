@@ -5,8 +5,8 @@
  * The order of checks is the kernel's: the path, what is already there, read-only subvolume, kind
  * of entry, then the operation's own rules (fs/namei.c may_create and may_delete, fs/btrfs/inode.c).
  */
-import type { DrivenFilesystem, DrivenStats, FallocateMode, RenameMode } from './drivenFilesystem.js';
-import { copySubvolume, type ModelNode, newNode } from './modelNode.js';
+import type { DrivenFilesystem, DrivenStats, FallocateMode, RenameMode } from './driven-filesystem.js';
+import { copySubvolume, type ModelNode, newNode } from './model-node.js';
 
 const SECTOR = 4096;
 const MAX_NAME = 255;

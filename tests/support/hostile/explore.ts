@@ -9,7 +9,7 @@ import { FsError } from '../../../src/bytes/index.js';
 import type { BlockDevice } from '../../../src/device/index.js';
 import type { Filesystem, Inode } from '../../../src/filesystem/index.js';
 import { listSubvolumes } from '../../../src/filesystem/subvolumes.js';
-import { openFilesystem } from '../openFilesystem.js';
+import { openFilesystem } from '../open-filesystem.js';
 
 const MOST_ENTRIES = 4000;
 const MOST_BYTES = 24 * 1024 * 1024;

@@ -4,7 +4,7 @@ import { cloneRange, type Filesystem, type Inode } from '../../../src/filesystem
 import { createSnapshot, createSubvolume } from '../../../src/filesystem/subvolumes.js';
 import { type ExtentContextPlace, makeVolume, type NewVolumeOptions } from '../../../src/mkfs/index.js';
 import { type ImageName, imagePath, manifestKeys, readManifest } from '../images.js';
-import { openFilesystem } from '../openFilesystem.js';
+import { openFilesystem } from '../open-filesystem.js';
 import { seededRandom, steppingClock } from '../seeded.js';
 
 const MIB = 1024 * 1024;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { type BlockDevice, RecordingDevice } from '../../../src/device/index.js';
 import { cloneRange, type Filesystem, type Inode } from '../../../src/filesystem/index.js';
 import { createSnapshot, createSubvolume, deleteSubvolume } from '../../../src/filesystem/subvolumes.js';
-import { type OpenedFilesystem, openFilesystem } from '../openFilesystem.js';
+import { type OpenedFilesystem, openFilesystem } from '../open-filesystem.js';
 import { steppingClock } from '../seeded.js';
 import { explore, fsErrorOf, type Sight } from './explore.js';
 import { nameBytes, write } from './subjects.js';

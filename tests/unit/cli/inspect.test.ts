@@ -19,7 +19,7 @@ import {
   TEMPORARY_ITEM_KEY,
 } from '../../../src/format/index.js';
 import { openVolumeDevices, type Volume } from '../../../src/volume/index.js';
-import { butterlock } from '../../support/commandLine.js';
+import { butterlock } from '../../support/command-line.js';
 import { copyOfImage, type ImageName, imagePath } from '../../support/images.js';
 import { replaceBlock } from '../../support/reseal.js';
 

@@ -24,9 +24,9 @@ import { describe, test } from 'node:test';
 import { hostXattrs } from '../../../src/cli/transfer/host.js';
 import { openVolume } from '../../../src/index.js';
 import { requireAbility } from '../../support/abilities.js';
-import { butterlock, keyFile, MAIN, mustButterlock } from '../../support/commandLine.js';
-import { readNativeTree } from '../../support/nativeTree.js';
-import { setModificationTime, setXattr } from '../../support/systemCalls.js';
+import { butterlock, keyFile, MAIN, mustButterlock } from '../../support/command-line.js';
+import { readNativeTree } from '../../support/native-tree.js';
+import { setModificationTime, setXattr } from '../../support/system-calls.js';
 import { temporaryPath } from '../../support/temporary.js';
 
 const NOBODY = 65534;

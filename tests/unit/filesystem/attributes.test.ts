@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { fromDiskDevice, toDiskDevice } from '../../../src/filesystem/index.js';
 import { requireAbility } from '../../support/abilities.js';
-import { assertSound } from '../../support/btrfsCheck.js';
-import { bytes, newVolume, OWNER, openVolume } from '../../support/newVolume.js';
+import { assertSound } from '../../support/btrfs-check.js';
+import { bytes, newVolume, OWNER, openVolume } from '../../support/new-volume.js';
 
 const ACCESS = bytes('system.posix_acl_access');
 const DEFAULT = bytes('system.posix_acl_default');

@@ -31,7 +31,7 @@ import {
   openVolume,
   testKey,
   testPolicy,
-} from '../../support/newVolume.js';
+} from '../../support/new-volume.js';
 
 /** Adds an entry as it stands, with nothing that refers back to it. */
 function plantEntry(directory: Inode, name: Uint8Array, location: Key, type: number, sequence: number): void {

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { equalBytes, isFsError } from '../../../src/bytes/index.js';
 import { cloneRange, createSnapshot, dedupeRange, type Filesystem, type Inode } from '../../../src/filesystem/index.js';
-import { auditExtents } from '../../support/extentAudit.js';
-import { newDevice, newDirectory, newFile, openFilesystem, testPolicy } from '../../support/newFilesystem.js';
+import { auditExtents } from '../../support/extent-audit.js';
+import { newDevice, newDirectory, newFile, openFilesystem, testPolicy } from '../../support/new-filesystem.js';
 
 const SECTOR = 4096;
 const MIB = 1024 * 1024;

@@ -18,8 +18,8 @@ import {
   FSCRYPT_CTX_KEY,
   Key,
 } from '../../../src/format/index.js';
-import { auditExtents } from '../../support/extentAudit.js';
-import { newDevice, newDirectory, newFile, openFilesystem } from '../../support/newFilesystem.js';
+import { auditExtents } from '../../support/extent-audit.js';
+import { newDevice, newDirectory, newFile, openFilesystem } from '../../support/new-filesystem.js';
 
 const SECTOR = 4096;
 

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { isFsError } from '../../../src/bytes/index.js';
 import { cloneRange, type Filesystem, type Inode } from '../../../src/filesystem/index.js';
 import { INODE_NODATASUM } from '../../../src/format/index.js';
-import { auditExtents } from '../../support/extentAudit.js';
+import { auditExtents } from '../../support/extent-audit.js';
 import {
   newDevice,
   newDirectory,
@@ -12,7 +12,7 @@ import {
   openFilesystem,
   TEST_KEY,
   type TestVolumeOptions,
-} from '../../support/newFilesystem.js';
+} from '../../support/new-filesystem.js';
 
 const MIB = 1024 * 1024;
 const SECTOR = 4096;

@@ -10,9 +10,9 @@ import {
 } from '../../../src/filesystem/index.js';
 import type { Policy } from '../../../src/fscrypt/index.js';
 import { requireAbility } from '../../support/abilities.js';
-import { assertSound } from '../../support/btrfsCheck.js';
-import { copyWithoutMarks } from '../../support/clearMarks.js';
-import { auditEncryption } from '../../support/encryptionAudit.js';
+import { assertSound } from '../../support/btrfs-check.js';
+import { copyWithoutMarks } from '../../support/clear-marks.js';
+import { auditEncryption } from '../../support/encryption-audit.js';
 import {
   bytes,
   namesIn,
@@ -22,7 +22,7 @@ import {
   openVolume,
   testKey,
   testPolicy,
-} from '../../support/newVolume.js';
+} from '../../support/new-volume.js';
 
 const judged = requireAbility('btrfs-progs');
 const KEY = testKey(7);

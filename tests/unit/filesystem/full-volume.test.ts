@@ -4,7 +4,7 @@ import { before, describe, it } from 'node:test';
 import { isFsError } from '../../../src/bytes/index.js';
 import { type BlockDevice, OverlayDevice } from '../../../src/device/index.js';
 import type { Filesystem } from '../../../src/filesystem/index.js';
-import { newDevice, newDirectory, newFile, openFilesystem } from '../../support/newFilesystem.js';
+import { newDevice, newDirectory, newFile, openFilesystem } from '../../support/new-filesystem.js';
 import { assertBooksBalance } from '../../support/soundness.js';
 
 const MIB = 1024 * 1024;

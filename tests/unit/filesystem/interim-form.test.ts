@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import { MemoryDevice } from '../../../src/device/index.js';
 import { COMPAT_CONTEXT_TRAILING, EXTENT_DATA_KEY, Key } from '../../../src/format/index.js';
 import { makeVolume } from '../../../src/mkfs/index.js';
-import { bytes, OWNER, testKey, testPolicy } from '../../support/newVolume.js';
-import { openFilesystem } from '../../support/openFilesystem.js';
+import { bytes, OWNER, testKey, testPolicy } from '../../support/new-volume.js';
+import { openFilesystem } from '../../support/open-filesystem.js';
 
 const KEY = testKey(9);
 

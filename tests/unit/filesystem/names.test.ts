@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { requireAbility } from '../../support/abilities.js';
-import { assertSound } from '../../support/btrfsCheck.js';
-import { bytes, namesIn, newVolume, type OpenVolume, OWNER, openVolume } from '../../support/newVolume.js';
+import { assertSound } from '../../support/btrfs-check.js';
+import { bytes, namesIn, newVolume, type OpenVolume, OWNER, openVolume } from '../../support/new-volume.js';
 
 const judged = requireAbility('btrfs-progs');
 

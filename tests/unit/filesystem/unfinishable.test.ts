@@ -6,7 +6,7 @@ import { Key, ORPHAN_ITEM_KEY, ORPHAN_OBJECTID } from '../../../src/format/index
 import { Keyring } from '../../../src/fscrypt/index.js';
 import { Transaction } from '../../../src/transaction/index.js';
 import { openVolumeDevices } from '../../../src/volume/index.js';
-import { newDevice, newFile, openFilesystem } from '../../support/newFilesystem.js';
+import { newDevice, newFile, openFilesystem } from '../../support/new-filesystem.js';
 
 test('a subvolume whose drop progress leads nowhere is reported and stays', () => {
   const device = newDevice();

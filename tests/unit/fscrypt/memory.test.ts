@@ -8,10 +8,10 @@ import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { hkdfExpand, hkdfExtract } from '../../../src/crypto/index.js';
-import { makeMasterKey, NONCE_BYTE } from '../../support/keyInMemory.js';
+import { makeMasterKey, NONCE_BYTE } from '../../support/key-in-memory.js';
 
 const PATTERN_LENGTH = 16;
-const program = fileURLToPath(new URL('../../support/keyInMemory.js', import.meta.url));
+const program = fileURLToPath(new URL('../../support/key-in-memory.js', import.meta.url));
 
 /** The keys in use, in the order master, extracted, of the directory, of the extent. */
 function keysInUse(): Uint8Array[] {

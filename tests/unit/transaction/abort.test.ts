@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { FsError } from '../../../src/bytes/index.js';
 import { MemoryDevice, RecordingDevice } from '../../../src/device/index.js';
 import { makeVolume } from '../../../src/mkfs/index.js';
-import { listing, openFilesystem } from '../../support/openFilesystem.js';
+import { listing, openFilesystem } from '../../support/open-filesystem.js';
 
 const OWNER = { uid: 0, gid: 0 };
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isFsError } from '../../../src/bytes/index.js';
 import { createSnapshot, createSubvolume, deleteSubvolume, type Filesystem } from '../../../src/filesystem/index.js';
-import { newDevice, newFile, openFilesystem } from '../../support/newFilesystem.js';
+import { newDevice, newFile, openFilesystem } from '../../support/new-filesystem.js';
 
 const MIB = 1024 * 1024;
 const OWNER = { uid: 0, gid: 0 };

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openVolume, type VolumeFs } from '../../src/index.js';
 import { requireAbility } from '../support/abilities.js';
-import { assertSound } from '../support/btrfsCheck.js';
+import { assertSound } from '../support/btrfs-check.js';
 import type { Entry } from '../support/entries.js';
 import {
   comparableEntries,
@@ -12,9 +12,9 @@ import {
   makeInterruptedVolume,
   makeKernelVolume,
   PLACEHOLDER_INO,
-} from '../support/kernelVolumes.js';
-import { listVolume } from '../support/listVolume.js';
-import { patternBytes } from '../support/modelSteps.js';
+} from '../support/kernel-volumes.js';
+import { listVolume } from '../support/list-volume.js';
+import { patternBytes } from '../support/model-steps.js';
 
 const needs = requireAbility('btrfs-progs', 'kernel-btrfs');
 

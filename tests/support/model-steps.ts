@@ -13,9 +13,9 @@ import {
   type FallocateMode,
   type RenameMode,
   stateOf,
-} from './drivenFilesystem.js';
+} from './driven-filesystem.js';
 import type { ModelFilesystem } from './model.js';
-import type { ModelNode } from './modelNode.js';
+import type { ModelNode } from './model-node.js';
 
 export type Step = fc.Command<ModelFilesystem, DrivenFilesystem>;
 

@@ -4,10 +4,10 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { requireAbility } from '../support/abilities.js';
-import { assertSound } from '../support/btrfsCheck.js';
-import { copyWithoutMarks } from '../support/clearMarks.js';
+import { assertSound } from '../support/btrfs-check.js';
+import { copyWithoutMarks } from '../support/clear-marks.js';
 import { imagePath, MANIFEST_NAMES } from '../support/images.js';
-import { scrubMounted, withKernelMount } from '../support/kernelMount.js';
+import { scrubMounted, withKernelMount } from '../support/kernel-mount.js';
 
 const needs = requireAbility('btrfs-progs', 'kernel-btrfs');
 

@@ -14,7 +14,7 @@ import {
   manifestKeys,
   readManifest,
 } from '../support/images.js';
-import { listVolume, type VolumeEntry } from '../support/listVolume.js';
+import { listVolume, type VolumeEntry } from '../support/list-volume.js';
 
 /** The stand-in for a subvolume that its snapshot does not hold; its time is the moment of listing. */
 const PLACEHOLDER_INO = 2;

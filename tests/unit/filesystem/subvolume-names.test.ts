@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createSnapshot, createSubvolume } from '../../../src/filesystem/index.js';
 import { requireAbility } from '../../support/abilities.js';
-import { assertSound } from '../../support/btrfsCheck.js';
-import { copyWithoutMarks } from '../../support/clearMarks.js';
-import { bytes, namesIn, newVolume, OWNER, openVolume, testKey, testPolicy } from '../../support/newVolume.js';
+import { assertSound } from '../../support/btrfs-check.js';
+import { copyWithoutMarks } from '../../support/clear-marks.js';
+import { bytes, namesIn, newVolume, OWNER, openVolume, testKey, testPolicy } from '../../support/new-volume.js';
 
 const judged = requireAbility('btrfs-progs');
 

@@ -8,11 +8,11 @@ import { equalBytes } from '../../src/bytes/index.js';
 import { FileDevice } from '../../src/device/index.js';
 import { cloneRange, type Filesystem, type Inode } from '../../src/filesystem/index.js';
 import { requireAbility } from '../support/abilities.js';
-import { assertSound } from '../support/btrfsCheck.js';
-import { copyWithoutMarks } from '../support/clearMarks.js';
-import { auditEncryption } from '../support/encryptionAudit.js';
+import { assertSound } from '../support/btrfs-check.js';
+import { copyWithoutMarks } from '../support/clear-marks.js';
+import { auditEncryption } from '../support/encryption-audit.js';
 import { copyOfImage, type ManifestName, manifestKeys, readManifest } from '../support/images.js';
-import { openFilesystem } from '../support/newFilesystem.js';
+import { openFilesystem } from '../support/new-filesystem.js';
 
 const SECTOR = 4096;
 const LARGEST = 1024 * 1024;

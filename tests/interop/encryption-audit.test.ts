@@ -1,7 +1,7 @@
 /** The audit of contexts passes what sound kernels wrote, and finds what the posted series loses. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { auditEncryption } from '../support/encryptionAudit.js';
+import { auditEncryption } from '../support/encryption-audit.js';
 import { imagePath, MANIFEST_NAMES } from '../support/images.js';
 
 for (const name of MANIFEST_NAMES.filter((each) => each !== 'v6damaged')) {

@@ -1,7 +1,7 @@
 /** Drives a volume through the library, for tests that compare it with the model. */
 import { constants } from 'node:fs';
 import { type OpenVolume, openVolume, type PolicyOptions, type VolumeFs } from '../../src/index.js';
-import type { DrivenFilesystem, DrivenStats, FallocateMode, RenameMode } from './drivenFilesystem.js';
+import type { DrivenFilesystem, DrivenStats, FallocateMode, RenameMode } from './driven-filesystem.js';
 import { entryType } from './entries.js';
 
 export interface LibraryOptions {

@@ -1,7 +1,7 @@
 /** `ls -R --json --sha256` of the kernel-made images gives the entries of their manifests, field by field. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { butterlock, keyFile } from '../support/commandLine.js';
+import { butterlock, keyFile } from '../support/command-line.js';
 import {
   imagePath,
   MANIFEST_NAMES,

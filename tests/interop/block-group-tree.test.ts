@@ -20,9 +20,9 @@ import {
 import { makeVolume } from '../../src/mkfs/index.js';
 import { createSubvolumeTree, type Transaction } from '../../src/transaction/index.js';
 import { requireAbility } from '../support/abilities.js';
-import { assertSound } from '../support/btrfsCheck.js';
-import { withKernelMount } from '../support/kernelMount.js';
-import { listing, openFilesystem } from '../support/openFilesystem.js';
+import { assertSound } from '../support/btrfs-check.js';
+import { withKernelMount } from '../support/kernel-mount.js';
+import { listing, openFilesystem } from '../support/open-filesystem.js';
 import { temporaryPath } from '../support/temporary.js';
 
 const OWNER = { uid: 0, gid: 0 };

@@ -3,10 +3,10 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { requireAbility } from '../support/abilities.js';
 import { mustRun } from '../support/command.js';
-import { withKernelMount } from '../support/kernelMount.js';
+import { withKernelMount } from '../support/kernel-mount.js';
 import { ModelFilesystem } from '../support/model.js';
-import { assertSameState, modelSteps } from '../support/modelSteps.js';
-import { NativeFilesystem } from '../support/nativeFilesystem.js';
+import { assertSameState, modelSteps } from '../support/model-steps.js';
+import { NativeFilesystem } from '../support/native-filesystem.js';
 import { temporaryPath } from '../support/temporary.js';
 
 test('the model agrees with the kernel', requireAbility('btrfs-progs', 'kernel-btrfs'), () => {

@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createVolume } from '../../src/library/index.js';
-import { assertSound } from './btrfsCheck.js';
-import { copyWithoutMarks } from './clearMarks.js';
+import { assertSound } from './btrfs-check.js';
+import { copyWithoutMarks } from './clear-marks.js';
 import { mustRun, runCommand } from './command.js';
 import { temporaryPath } from './temporary.js';
 

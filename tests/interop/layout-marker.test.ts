@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { COMPAT_CONTEXT_IN_ITEM, COMPAT_CONTEXT_TRAILING } from '../../src/format/index.js';
 import { requireAbility } from '../support/abilities.js';
-import { assertSound } from '../support/btrfsCheck.js';
-import { withKernelMount } from '../support/kernelMount.js';
-import { bytes, newVolume, openVolume } from '../support/newVolume.js';
+import { assertSound } from '../support/btrfs-check.js';
+import { withKernelMount } from '../support/kernel-mount.js';
+import { bytes, newVolume, openVolume } from '../support/new-volume.js';
 
 describe('layout marker', requireAbility('btrfs-progs', 'root', 'loop', 'kernel-btrfs'), () => {
   for (const mark of [COMPAT_CONTEXT_IN_ITEM, COMPAT_CONTEXT_TRAILING]) {

@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Filesystem, Inode } from '../../src/filesystem/index.js';
 import { requireAbility } from '../support/abilities.js';
-import { assertSound } from '../support/btrfsCheck.js';
-import { copyWithoutMarks } from '../support/clearMarks.js';
-import { auditEncryption } from '../support/encryptionAudit.js';
+import { assertSound } from '../support/btrfs-check.js';
+import { copyWithoutMarks } from '../support/clear-marks.js';
+import { auditEncryption } from '../support/encryption-audit.js';
 import { copyOfImage, MANIFEST_NAMES, manifestKeys, readManifest } from '../support/images.js';
-import { bytes, OWNER, openVolume } from '../support/newVolume.js';
+import { bytes, OWNER, openVolume } from '../support/new-volume.js';
 
 /** Waiting for a log replay, or damaged by the kernel that wrote it. */
 const NOT_WRITTEN = ['dirtylog', 'v6damaged'];

@@ -3,7 +3,7 @@
  * data stay ciphertext, only the marks go. What `btrfs check` and the kernel then say covers
  * every rule of btrfs, on volumes they would otherwise refuse to open.
  */
-import { type RawBlock, type RawItem, RawVolume, repackLeaf } from './rawVolume.js';
+import { type RawBlock, type RawItem, RawVolume, repackLeaf } from './raw-volume.js';
 import { copySparseFile } from './sparse.js';
 import { temporaryPath } from './temporary.js';
 

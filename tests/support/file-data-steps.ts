@@ -7,8 +7,8 @@ import fc from 'fast-check';
 import { isFsError } from '../../src/bytes/index.js';
 import type { BlockDevice } from '../../src/device/index.js';
 import { cloneRange, dedupeRange, type Filesystem, type Inode } from '../../src/filesystem/index.js';
-import { auditExtents } from './extentAudit.js';
-import { newDirectory, newFile, openFilesystem, type TestVolumeOptions } from './newFilesystem.js';
+import { auditExtents } from './extent-audit.js';
+import { newDirectory, newFile, openFilesystem, type TestVolumeOptions } from './new-filesystem.js';
 
 const SECTOR = 4096;
 const LIMIT = 40 * SECTOR;

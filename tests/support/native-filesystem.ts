@@ -1,10 +1,10 @@
 /** Drives a directory of the running system, the top of a mounted btrfs, as tests drive the library. */
 import * as fs from 'node:fs';
 import { runCommand } from './command.js';
-import type { DrivenFilesystem, DrivenStats, FallocateMode, RenameMode } from './drivenFilesystem.js';
+import type { DrivenFilesystem, DrivenStats, FallocateMode, RenameMode } from './driven-filesystem.js';
 import { entryType } from './entries.js';
-import * as systemCalls from './systemCalls.js';
-import { FALLOCATE } from './systemCalls.js';
+import * as systemCalls from './system-calls.js';
+import { FALLOCATE } from './system-calls.js';
 
 const FALLOCATE_FLAGS: Record<FallocateMode, number> = {
   allocate: 0,

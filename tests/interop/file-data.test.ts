@@ -8,11 +8,11 @@ import fc from 'fast-check';
 import { FileDevice } from '../../src/device/index.js';
 import { createSnapshot, type Filesystem } from '../../src/filesystem/index.js';
 import { requireAbility } from '../support/abilities.js';
-import { assertSound } from '../support/btrfsCheck.js';
-import { copyWithoutMarks } from '../support/clearMarks.js';
-import { auditEncryption } from '../support/encryptionAudit.js';
-import { runSteps, steps, VARIANTS } from '../support/fileDataSteps.js';
-import { newDevice } from '../support/newFilesystem.js';
+import { assertSound } from '../support/btrfs-check.js';
+import { copyWithoutMarks } from '../support/clear-marks.js';
+import { auditEncryption } from '../support/encryption-audit.js';
+import { runSteps, steps, VARIANTS } from '../support/file-data-steps.js';
+import { newDevice } from '../support/new-filesystem.js';
 import { temporaryPath } from '../support/temporary.js';
 
 /** Sequences per volume, each in a directory of its own. */

@@ -1,6 +1,6 @@
 /**
  * What `btrfs check` cannot know of an encrypted volume: an audit of contexts, nonces and marks,
- * over the small reader of rawVolume.ts and needing no key.
+ * over the small reader of raw-volume.ts and needing no key.
  *
  * - `item`: every REG or PREALLOC extent with a disk address in an encrypted file is marked and
  *   has exactly one context item at its offset, of the file's key and mode; no other context item.
@@ -10,7 +10,7 @@
  *   own with a nonce of its own; nothing else has one.
  * - No encrypted file has inline data. Names are marked in encrypted directories and nowhere else.
  */
-import { type RawItem, type RawTree, RawVolume } from './rawVolume.js';
+import { type RawItem, type RawTree, RawVolume } from './raw-volume.js';
 
 const INODE_ITEM = 1;
 const INODE_CONTEXT = 41;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { dataRefHash, EXTENT_DATA_REF_KEY, Key } from '../../../src/format/index.js';
-import { newDevice, openFilesystem } from '../../support/newFilesystem.js';
+import { newDevice, openFilesystem } from '../../support/new-filesystem.js';
 
 const SECTOR = 4096;
 const ROOT = 5;

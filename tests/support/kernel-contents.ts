@@ -6,10 +6,10 @@ import { crc32c } from '@node-rs/crc32';
 import fc from 'fast-check';
 import { mustRun } from './command.js';
 import { ModelFilesystem } from './model.js';
-import { modelSteps, patternBytes } from './modelSteps.js';
-import { NativeFilesystem } from './nativeFilesystem.js';
-import { randomRuns } from './randomRuns.js';
-import { cloneRange, FALLOCATE, fallocate, mkfifo, setXattr } from './systemCalls.js';
+import { modelSteps, patternBytes } from './model-steps.js';
+import { NativeFilesystem } from './native-filesystem.js';
+import { randomRuns } from './random-runs.js';
+import { cloneRange, FALLOCATE, fallocate, mkfifo, setXattr } from './system-calls.js';
 
 /** Fills the directory, the top of a mounted volume. */
 export type Fill = (top: string) => void;

@@ -12,11 +12,11 @@ import { Key, ORPHAN_ITEM_KEY, ORPHAN_OBJECTID } from '../../src/format/index.js
 import { makeVolume } from '../../src/mkfs/index.js';
 import type { Transaction } from '../../src/transaction/index.js';
 import { requireAbility } from '../support/abilities.js';
-import { assertSound } from '../support/btrfsCheck.js';
+import { assertSound } from '../support/btrfs-check.js';
 import { mustRun } from '../support/command.js';
-import { deviceToFile } from '../support/deviceFiles.js';
-import { withKernelMount } from '../support/kernelMount.js';
-import { listing, openFilesystem } from '../support/openFilesystem.js';
+import { deviceToFile } from '../support/device-files.js';
+import { withKernelMount } from '../support/kernel-mount.js';
+import { listing, openFilesystem } from '../support/open-filesystem.js';
 import { assertBooksBalance } from '../support/soundness.js';
 
 const OWNER = { uid: 0, gid: 0 };

@@ -1,8 +1,8 @@
 /** Lists a directory of the running system, such as a mounted image. */
 import { closeSync, lstatSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
-import { contentDigest } from './contentDigest.js';
+import { contentDigest } from './content-digest.js';
 import { deviceNumbers, type Entry, entryType, pathText, sortEntries } from './entries.js';
-import { readXattrs } from './systemCalls.js';
+import { readXattrs } from './system-calls.js';
 
 const SLASH = Buffer.from('/');
 

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { before, describe, test } from 'node:test';
-import { butterlock, keyFile, MAIN, mustButterlock, spawnButterlock } from '../../support/commandLine.js';
+import { butterlock, keyFile, MAIN, mustButterlock, spawnButterlock } from '../../support/command-line.js';
 import { temporaryPath } from '../../support/temporary.js';
 
 const KEY = Uint8Array.from({ length: 64 }, (_, i) => i);

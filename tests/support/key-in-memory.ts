@@ -8,13 +8,13 @@ import { hkdfSync } from 'node:crypto';
 import type { RandomSource } from '../../src/bytes/index.js';
 import { opensslEngine } from '../../src/crypto/index.js';
 import { Keyring, newExtentContext, newInodeContext } from '../../src/fscrypt/index.js';
-import { countInMemory } from './memoryScan.js';
+import { countInMemory } from './memory-scan.js';
 
 const SEED = 'a seed of the key';
 export const NONCE_BYTE = 0x31;
 
 const [, program, patternsText] = process.argv;
-if (program?.endsWith('keyInMemory.js') === true) run(JSON.parse(patternsText ?? '[]'));
+if (program?.endsWith('key-in-memory.js') === true) run(JSON.parse(patternsText ?? '[]'));
 
 function run(patterns: number[][]): void {
   using keyring = new Keyring({ engine: opensslEngine() });

@@ -5,7 +5,7 @@ import { appendFileSync, closeSync, mkdirSync, openSync, readSync, rmdirSync } f
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { mustRun, runCommand } from './command.js';
-import { waitForLock } from './systemCalls.js';
+import { waitForLock } from './system-calls.js';
 import { temporaryPath } from './temporary.js';
 
 export interface MountOptions {

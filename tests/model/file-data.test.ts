@@ -4,8 +4,8 @@
  */
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { runSteps, steps, VARIANTS } from '../support/fileDataSteps.js';
-import { newDevice } from '../support/newFilesystem.js';
+import { runSteps, steps, VARIANTS } from '../support/file-data-steps.js';
+import { newDevice } from '../support/new-filesystem.js';
 
 const RUNS = 20;
 

@@ -1,6 +1,6 @@
 /** Lists a volume through the library: everything it shows, in the form of tests/support/entries.ts. */
 import { isFsError, type OpenVolume, openVolume, type VolumeFs, type VolumeStats } from '../../src/index.js';
-import { contentDigest } from './contentDigest.js';
+import { contentDigest } from './content-digest.js';
 import { deviceNumbers, type Entry, entryType, pathText, sortEntries } from './entries.js';
 
 /** An entry as Butterlock shows it. What could not be had is absent, with the errno's name in its stead. */

@@ -3,10 +3,10 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { mustRun } from './command.js';
 import { type Entry, sortEntries } from './entries.js';
-import * as contents from './kernelContents.js';
-import { type Fill, mixture } from './kernelContents.js';
-import { withKernelMount } from './kernelMount.js';
-import { readNativeTree } from './nativeTree.js';
+import * as contents from './kernel-contents.js';
+import { type Fill, mixture } from './kernel-contents.js';
+import { withKernelMount } from './kernel-mount.js';
+import { readNativeTree } from './native-tree.js';
 import { copySparseFile } from './sparse.js';
 import { temporaryPath } from './temporary.js';
 
