@@ -42,13 +42,13 @@ function fileOf(bytes: Uint8Array | string): string {
 const RIGHT_KEY = keyFile(KEY);
 
 test('keys that do not fit', async () => {
-  const encrypted = (key: string): string[] => ['cat', IMAGE, '/work/file1', '--key-file', key];
+  const encrypted = (key: string): string[] => ['cat', IMAGE, '/vault/file1', '--key-file', key];
   assert.equal((await answerTo(encrypted(RIGHT_KEY))).status, 0);
   await assertRefused(encrypted(keyFile(Buffer.alloc(64, 1))), IMAGE);
   for (const length of [0, 5, 15, 65, 100_000]) await assertRefused(encrypted(keyFile(Buffer.alloc(length, 1))), IMAGE);
   await assertRefused(encrypted(temporaryPath('.key')), IMAGE);
   await assertRefused(encrypted(temporaryDirectory()), IMAGE);
-  await assertRefused(['cat', IMAGE, '/work/file1'], IMAGE, {
+  await assertRefused(['cat', IMAGE, '/vault/file1'], IMAGE, {
     environment: { BUTTERLOCK_KEY_FILES: '/nowhere:/at/all' },
   });
 });
@@ -83,7 +83,7 @@ test('paths that do not exist', async () => {
 test('names that are too long, values that are no values', async () => {
   await assertRefused(['mkdir', IMAGE, `/plain/${LONG_NAME}`], IMAGE);
   await assertRefused(['write', IMAGE, `/plain/${LONG_NAME}`], IMAGE);
-  await assertRefused(['mkdir', IMAGE, `/work/${LONG_NAME}`, '--key-file', RIGHT_KEY], IMAGE);
+  await assertRefused(['mkdir', IMAGE, `/vault/${LONG_NAME}`, '--key-file', RIGHT_KEY], IMAGE);
   await assertRefused(['mkdir', IMAGE, `/${'deep/'.repeat(1000)}`], IMAGE);
   await assertRefused(['truncate', IMAGE, '/plain/file1', '-s', '-5'], IMAGE);
   await assertRefused(['truncate', IMAGE, '/plain/file1', '-s', '16E'], IMAGE);
@@ -151,7 +151,7 @@ test('volumes damaged under right checksums', async () => {
       ['ls', '-R', '--sha256', path],
       ['get', '-r', path, '/', temporaryPath()],
       ['write', path, '/plain/new'],
-      ['rm', '-r', path, '/work'],
+      ['rm', '-r', path, '/vault'],
     ];
     for (const words of calls) {
       const { status, stderr } = await answerTo([...words, '--key-file', RIGHT_KEY], { input: 'text' });

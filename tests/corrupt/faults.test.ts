@@ -30,7 +30,7 @@ function runChanges(device: BlockDevice, keys: readonly Uint8Array[]): Outcome {
     opened = openFilesystem(device, { keys, clock: steppingClock(1_800_000_000), random: seededRandom('faults') });
     const { filesystem } = opened;
     for (const change of CHANGES) {
-      const failed = fsErrorOf(() => change(filesystem, filesystem.lookup(filesystem.root(), nameBytes('work'))));
+      const failed = fsErrorOf(() => change(filesystem, filesystem.lookup(filesystem.root(), nameBytes('vault'))));
       if (failed !== undefined && failed.code !== 'ENOTEMPTY') throw failed;
     }
     filesystem.close();

@@ -41,7 +41,7 @@ function errorsOf(device: OverlayDevice): string {
 /** The first item of a file's extents, changed. */
 function changeExtent(file: string, change: (extent: format.FileExtent) => void): OverlayDevice {
   return planted((_transaction, root) => {
-    const inode = lookup(root, 'work', file);
+    const inode = lookup(root, 'vault', file);
     const { tree } = inode.subvolume;
     const cursor = tree.seek(new Key(inode.ino, format.EXTENT_DATA_KEY, 0));
     const extent = format.decodeFileExtent(cursor.view, cursor.at, cursor.size);
@@ -56,7 +56,7 @@ function lookup(root: Inode, ...names: string[]): Inode {
 
 function readError(device: OverlayDevice, file: string): string | undefined {
   const { filesystem } = openFilesystem(device, { readOnly: true });
-  return fsErrorOf(() => lookup(filesystem.root(), 'work', file).data.read(0, new Uint8Array(8192)))?.code;
+  return fsErrorOf(() => lookup(filesystem.root(), 'vault', file).data.read(0, new Uint8Array(8192)))?.code;
 }
 
 test('a leaf that reaches into the next one is refused: no walk meets a block twice', () => {
@@ -95,7 +95,7 @@ test('a node whose child claims to be newer than itself is refused', () => {
 test('a directory is listed and entered by one name only', () => {
   const device = planted((_transaction, root) => {
     const { tree } = root.subvolume;
-    const work = lookup(root, 'work');
+    const work = lookup(root, 'vault');
     const cursor = tree.seek(new Key(root.ino, format.DIR_INDEX_KEY, 0));
     assert.ok(cursor.isItemOf(root.ino, format.DIR_INDEX_KEY));
     const entry = {
@@ -106,7 +106,7 @@ test('a directory is listed and entered by one name only', () => {
     };
     tree.insert(
       new Key(root.ino, format.DIR_INDEX_KEY, 5000),
-      format.encodeDirItem({ ...entry, name: nameBytes('work') }),
+      format.encodeDirItem({ ...entry, name: nameBytes('vault') }),
     );
     const again = nameBytes('again');
     const bytes = format.encodeDirItem({ ...entry, name: again });
@@ -115,13 +115,13 @@ test('a directory is listed and entered by one name only', () => {
   const { filesystem } = openFilesystem(device, { readOnly: true });
   assert.throws(() => [...filesystem.readDirectory(filesystem.root())], { code: 'EUCLEAN' });
   assert.throws(() => lookup(filesystem.root(), 'again'), { code: 'EUCLEAN' });
-  assert.ok(lookup(filesystem.root(), 'work').isDirectory);
+  assert.ok(lookup(filesystem.root(), 'vault').isDirectory);
   errorsOf(device);
 });
 
 test('an entry of another type than its inode is refused', () => {
   const device = planted((_transaction, root) => {
-    const work = lookup(root, 'work');
+    const work = lookup(root, 'vault');
     const name = nameBytes('posing');
     const location = new Key(work.ino, format.INODE_ITEM_KEY, 0);
     const bytes = format.encodeDirItem({ location, transid: 1, type: format.FT_REG_FILE, name, data: NONE });
@@ -181,8 +181,8 @@ test('file extents that point where there is no data of theirs', () => {
 test('numbers at their ends', () => {
   const largest = Number.MAX_SAFE_INTEGER;
   const inodes = planted((_transaction, root) => {
-    const file = lookup(root, 'work', 'file9');
-    const directory = lookup(root, 'work');
+    const file = lookup(root, 'vault', 'file9');
+    const directory = lookup(root, 'vault');
     Object.assign(file.item, { size: largest, nbytes: largest, sequence: largest, nlink: 0xffff_ffff });
     Object.assign(directory.item, { size: largest, sequence: largest });
     file.markDirty();
@@ -190,14 +190,14 @@ test('numbers at their ends', () => {
   });
   errorsOf(inodes);
   const sequence = planted((_transaction, root) => {
-    const work = lookup(root, 'work');
+    const work = lookup(root, 'vault');
     const location = new Key(lookup(work, 'file1').ino, format.INODE_ITEM_KEY, 0);
     const entry = { location, transid: 1, type: format.FT_REG_FILE, name: nameBytes('last'), data: NONE };
     work.subvolume.tree.insert(new Key(work.ino, format.DIR_INDEX_KEY, largest), format.encodeDirItem(entry));
   });
   errorsOf(sequence);
   const { filesystem } = openFilesystem(sequence);
-  const work = lookup(filesystem.root(), 'work');
+  const work = lookup(filesystem.root(), 'vault');
   assert.throws(() => filesystem.create(work, nameBytes('one more'), 0o644, OWNER), { code: 'EUCLEAN' });
   const bytesUsed = planted((_transaction, root) => {
     root.subvolume.tree.rootItem.bytesUsed = largest;
@@ -229,18 +229,18 @@ test('orphans that are none', () => {
   });
   openFilesystem(device).filesystem.close();
   const { filesystem } = openFilesystem(device, { readOnly: true });
-  assert.equal(lookup(filesystem.root(), 'work', 'file9').ino, lookup(filesystem.root(), 'work', 'file9').ino);
+  assert.equal(lookup(filesystem.root(), 'vault', 'file9').ino, lookup(filesystem.root(), 'vault', 'file9').ino);
   assert.ok([...filesystem.readDirectory(filesystem.root())].length > 2, 'the top directory is still there');
 });
 
 test('a symlink whose target cannot be one', () => {
   const device = planted((_transaction, root) => {
-    const link = lookup(root, 'work', 'link');
+    const link = lookup(root, 'vault', 'link');
     const key = new Key(link.ino, format.EXTENT_DATA_KEY, 0);
     const place = link.subvolume.tree.change(key);
     assert.ok(place);
     place.view.setUint8(place.at + format.FILE_EXTENT.inlineData + 3, 0);
   });
   const { filesystem } = openFilesystem(device, { readOnly: true });
-  assert.throws(() => filesystem.readlink(lookup(filesystem.root(), 'work', 'link')), { code: 'EUCLEAN' });
+  assert.throws(() => filesystem.readlink(lookup(filesystem.root(), 'vault', 'link')), { code: 'EUCLEAN' });
 });

@@ -65,7 +65,7 @@ function workplace(filesystem: Filesystem): Inode {
   const root = filesystem.root();
   const [first] = [...filesystem.readDirectory(root)];
   if (first !== undefined) return filesystem.lookup(root, first.name);
-  const directory = filesystem.mkdir(root, name('work'), 0o755, OWNER);
+  const directory = filesystem.mkdir(root, name('vault'), 0o755, OWNER);
   if (filesystem.layout !== undefined) {
     const masterKeyIdentifier = filesystem.keyring.add(KEY);
     filesystem.setPolicy(directory, {
@@ -110,7 +110,7 @@ const snapshots: Workload['steps'] = [
   (fs, top) => {
     put(fs, top, 'file3', 4096, 4096, 9);
     fs.unlink(top, name('file1'));
-    const inSnapshot = fs.lookup(fs.lookup(fs.root(), name('snap')), name('work'));
+    const inSnapshot = fs.lookup(fs.lookup(fs.root(), name('snap')), name('vault'));
     put(fs, inSnapshot, 'file2', 0, 5000, 8);
     fs.unlink(inSnapshot, name('file3'));
   },

@@ -48,7 +48,7 @@ export function nameBytes(text: string): Uint8Array {
 
 function fill(filesystem: Filesystem): void {
   const root = filesystem.root();
-  const work = filesystem.mkdir(root, nameBytes('work'), 0o755, OWNER);
+  const work = filesystem.mkdir(root, nameBytes('vault'), 0o755, OWNER);
   if (filesystem.layout !== undefined) {
     const masterKeyIdentifier = filesystem.keyring.add(KEY);
     filesystem.setPolicy(work, {

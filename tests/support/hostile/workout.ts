@@ -57,7 +57,7 @@ export function workOut(device: BlockDevice, keys: readonly Uint8Array[], before
   if (opened !== undefined) {
     const { filesystem } = opened;
     for (const change of CHANGES) {
-      attempt(() => change(filesystem, filesystem.lookup(filesystem.root(), nameBytes('work'))));
+      attempt(() => change(filesystem, filesystem.lookup(filesystem.root(), nameBytes('vault'))));
     }
     attempt(() => filesystem.close());
   }
