@@ -104,7 +104,8 @@ function damageSuper(device: BlockDevice, { field, value, random }: Choices): st
     const bytes = new Uint8Array(format.SUPER.SIZE);
     device.read(offset, bytes);
     const view = viewOf(bytes);
-    const type = view.getUint16(format.SUPER.csumType, true);
+    // An earlier damage may have made the type unknown: then nobody can tell a right checksum.
+    const type = view.getUint16(format.SUPER.csumType, true) % 4;
     const old = readField(view, chosen.offset, chosen);
     const hostile = pick(hostileValues(old, chosen, random), value);
     writeField(view, chosen.offset, chosen, hostile);
