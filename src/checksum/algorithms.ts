@@ -63,8 +63,3 @@ export function checksumAlgorithm(type: number): ChecksumAlgorithm {
   if (found === undefined) throw new FsError('EOPNOTSUPP', `checksum type ${type} is not known`);
   return found;
 }
-
-/** @returns undefined for a name that is not known */
-export function checksumByName(name: string): ChecksumAlgorithm | undefined {
-  return ALGORITHMS.find((known) => known.name === name);
-}

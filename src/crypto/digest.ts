@@ -30,11 +30,3 @@ export function hkdfExpand(pseudorandomKey: Uint8Array, info: Uint8Array, length
   previous.fill(0);
   return output;
 }
-
-/** HKDF-SHA512 without salt: `length` bytes derived from `master` for the purpose `info`. */
-export function hkdfSha512(master: Uint8Array, info: Uint8Array, length: number): Uint8Array {
-  const pseudorandomKey = hkdfExtract(master);
-  const output = hkdfExpand(pseudorandomKey, info, length);
-  pseudorandomKey.fill(0);
-  return output;
-}

@@ -1,5 +1,5 @@
 export type { CipherEngine, ContentsCipher, FilenamesCipher } from './ciphers.js';
-export { hkdfExpand, hkdfExtract, hkdfSha512, sha256 } from './digest.js';
+export { hkdfExpand, hkdfExtract, sha256 } from './digest.js';
 export { chooseEngine, opensslEngine, portableEngine } from './engine.js';
 export {
   ALLOWED_MODE_PAIRS,

@@ -92,10 +92,6 @@ export class Filesystem {
     this.subvolumes.delete(id);
   }
 
-  loadedSubvolumes(): Iterable<Subvolume> {
-    return this.subvolumes.values();
-  }
-
   /** The top directory of the default subvolume. */
   root(): Inode {
     return this.subvolume(defaultSubvolumeId(this) ?? FS_TREE_OBJECTID).inode(FIRST_FREE_OBJECTID);

@@ -74,10 +74,6 @@ export class Trees {
     this.subvolumes.delete(id);
   }
 
-  openSubvolumes(): Iterable<SubvolumeTree> {
-    return this.subvolumes.values();
-  }
-
   /** Bytes of tree blocks of the subvolumes in use. */
   get subvolumeBytes(): number {
     let sum = 0;

@@ -105,12 +105,10 @@ export const FATTR = {
 
 /** `open_flags` in the answer to OPEN. */
 export const FOPEN_KEEP_CACHE = 1 << 1;
-export const FOPEN_CACHE_DIR = 1 << 3;
 /** `open_flags` of OPEN and CREATE. */
 export const OPEN_KILL_SUIDGID = 1 << 0;
 export const WRITE_KILL_SUIDGID = 1 << 2;
 export const SETXATTR_ACL_KILL_SGID = 1 << 0;
-export const IOCTL_DIR = 1 << 4;
 
 /** `error` of a message that answers no request. */
 export const NOTIFY = { INVAL_INODE: 2, INVAL_ENTRY: 3, INC_EPOCH: 8 } as const;

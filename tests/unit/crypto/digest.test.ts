@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { hkdfSync, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { hkdfExpand, hkdfExtract, hkdfSha512, sha256 } from '../../../src/crypto/index.js';
+import { hkdfExpand, hkdfExtract, sha256 } from '../../../src/crypto/index.js';
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 
 test('HKDF gives the key identifier that the kernel gives', () => {
   const master = Uint8Array.from({ length: 64 }, (_, i) => i);
-  assert.equal(hex(hkdfSha512(master, Buffer.from('fscrypt\0\x01'), 16)), '8699c2c53707405da5aba5ae4d8583c0');
+  const identifier = hkdfExpand(hkdfExtract(master), Buffer.from('fscrypt\0\x01'), 16);
+  assert.equal(hex(identifier), '8699c2c53707405da5aba5ae4d8583c0');
 });
 
 test('HKDF agrees with node:crypto at every length', () => {
@@ -15,7 +16,6 @@ test('HKDF agrees with node:crypto at every length', () => {
     const master = randomBytes(48);
     const info = randomBytes(25);
     const expected = hex(new Uint8Array(hkdfSync('sha512', master, Buffer.alloc(0), info, length)));
-    assert.equal(hex(hkdfSha512(master, info, length)), expected);
     assert.equal(hex(hkdfExpand(hkdfExtract(master), info, length)), expected);
   }
 });
