@@ -53,6 +53,18 @@ function errnoOf(code: ErrorCode): number {
   return NUMBERS[code] ?? 5;
 }
 
+/** Of two names for a number the first counts. */
+const CODES: ReadonlyMap<number, ErrorCode> = new Map(
+  [...Object.entries(LINUX_ERRNO), ...Object.entries(constants.errno)]
+    .reverse()
+    .map(([code, number]) => [number, code as ErrorCode]),
+);
+
+/** The code of a system error's number, of either sign; EIO for one that has no name. */
+export function codeOfErrno(errno: number): ErrorCode {
+  return CODES.get(Math.abs(errno)) ?? 'EIO';
+}
+
 /** The system's own words for a code, such as `no such file or directory`; undefined where it has none. */
 export function systemText(code: ErrorCode): string | undefined {
   return getSystemErrorMap().get(-errnoOf(code))?.[1];

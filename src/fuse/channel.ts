@@ -6,9 +6,10 @@
  * sleeps at once.
  */
 import { constants } from 'node:os';
+import { codeOfErrno } from '../bytes/index.js';
 import type { Reply } from './protocol/reply.js';
 import type { Request } from './protocol/request.js';
-import { type Address, addressOf, errno, errorName, pollAt, readInto, writeFrom } from './system-calls.js';
+import { type Address, addressOf, errno, pollAt, readInto, writeFrom } from './system-calls.js';
 
 /** Tries before sleeping: about as long as a wake-up takes. */
 const TRIES = 200;
@@ -70,7 +71,7 @@ export class Channel {
       const error = errno();
       // ENOENT: the request was interrupted before it could be read.
       if (error === ENODEV || error === ECONNABORTED || length === 0) return 'ended';
-      if (error !== EAGAIN && error !== EINTR && error !== ENOENT) throw new Error(`/dev/fuse: ${errorName(error)}`);
+      if (error !== EAGAIN && error !== EINTR && error !== ENOENT) throw new Error(`/dev/fuse: ${codeOfErrno(error)}`);
       if (error === EAGAIN && --this.tries <= 0) {
         const woken = this.sleep(milliseconds);
         if (woken !== undefined) return woken;

@@ -4,9 +4,8 @@
  * The calls of the request loop take addresses as integers, which is several times faster than
  * koffi's handling of Buffers; whoever calls them keeps the memory alive.
  */
-import { constants } from 'node:os';
 import koffi from 'koffi';
-import { type ErrorCode, FsError } from '../bytes/index.js';
+import { codeOfErrno, FsError } from '../bytes/index.js';
 
 /** A pointer as an integer. User-space addresses fit a double. */
 export type Address = number;
@@ -42,16 +41,9 @@ export function errno(): number {
   return koffi.errno();
 }
 
-/** The name of an error number. */
-export function errorName(number: number): ErrorCode {
-  const known: Record<string, number> = constants.errno;
-  const found = Object.keys(known).find((name) => known[name] === number);
-  return (found as ErrorCode | undefined) ?? 'EIO';
-}
-
 function checked(answer: number, syscall: string, path?: string): number {
   if (answer >= 0) return answer;
-  const code = errorName(errno());
+  const code = codeOfErrno(errno());
   const details = path === undefined ? { syscall } : { syscall, path };
   throw new FsError(code, `${syscall} failed${path === undefined ? '' : ` on ${path}`}`, details);
 }

@@ -1,7 +1,7 @@
 /** Calls of the host's filesystem that Node does not offer. Linux only; paths are bytes. */
 import { constants } from 'node:os';
 import koffi from 'koffi';
-import { type ErrorCode, FsError, systemText } from '../../bytes/index.js';
+import { codeOfErrno, FsError, systemText } from '../../bytes/index.js';
 
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
@@ -10,7 +10,6 @@ const AT_SYMLINK_NOFOLLOW = 0x100;
 const NS_PER_SECOND = 1_000_000_000n;
 /** XATTR_SIZE_MAX and XATTR_LIST_MAX. */
 const XATTR_BYTES = 65536;
-const ENODATA = 61;
 
 type Answer = number | bigint;
 type Call = (...args: unknown[]) => Answer;
@@ -38,18 +37,12 @@ function libc(name: keyof typeof PROTOTYPES): Call {
 /** @throws FsError with the system's code */
 function checked(answer: Answer, syscall: string, path: Uint8Array | undefined): number {
   if (answer >= 0) return Number(answer);
-  const errno = koffi.errno();
-  const code = errno === ENODATA ? 'ENODATA' : nameOf(errno);
+  const code = codeOfErrno(koffi.errno());
   const text = path === undefined ? '' : Buffer.from(path).toString();
   throw new FsError(code, systemText(code) ?? `${syscall} failed`, {
     syscall,
     ...(path === undefined ? {} : { path: text }),
   });
-}
-
-function nameOf(errno: number): ErrorCode {
-  const names = Object.entries(constants.errno) as [keyof typeof constants.errno, number][];
-  return names.find(([, number]) => number === errno)?.[0] ?? 'EIO';
 }
 
 function cString(text: Uint8Array): Buffer {
