@@ -11,6 +11,13 @@ export interface BlockDevice {
   write(offset: number, from: Uint8Array): void;
   /** Returns when everything written so far survives a power cut. @throws FsError EIO */
   flush(): void;
+  /**
+   * Gives bytes back to what lies underneath: what they read as from then on is undefined. A device
+   * that can never do so lacks the method.
+   *
+   * @throws FsError EOPNOTSUPP if what lies underneath cannot, EROFS, EIO
+   */
+  discard?(offset: number, length: number): void;
   /** Releases the device and its lock. Does not flush. Harmless when called again. */
   close(): void;
 }

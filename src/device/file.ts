@@ -22,6 +22,7 @@ import {
 import { constants as osConstants } from 'node:os';
 import { type ErrorCode, FsError, systemText } from '../bytes/index.js';
 import type { BlockDevice } from './device.js';
+import { discardBlocks, punchHole } from './discard.js';
 import { describeKernelUse, deviceNumber } from './kernel-use.js';
 import { lockExclusively } from './lock.js';
 import { checkRange, checkWrite } from './range.js';
@@ -140,6 +141,13 @@ export class FileDevice implements BlockDevice {
       if (error instanceof FsError) this.failedFlush = error;
       throw error;
     }
+  }
+
+  discard(offset: number, length: number): void {
+    this.checkOpen();
+    checkWrite(this, offset, length);
+    const isFile = onHost('fstat', this.name, () => fstatSync(this.fd)).isFile();
+    (isFile ? punchHole : discardBlocks)(this.fd, this.name, offset, length);
   }
 
   close(): void {

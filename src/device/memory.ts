@@ -33,5 +33,11 @@ export class MemoryDevice implements BlockDevice {
 
   flush(): void {}
 
+  /** The bytes read as zeros; whole pages of them take no memory any more. */
+  discard(offset: number, length: number): void {
+    checkWrite(this, offset, length);
+    this.pages.clear(offset, length);
+  }
+
   close(): void {}
 }

@@ -35,6 +35,17 @@ export class SparsePages {
     }
   }
 
+  /** Makes bytes again what they were before anything was written. */
+  clear(offset: number, length: number): void {
+    for (const [index, page] of this.pages) {
+      const start = index * PAGE_SIZE;
+      const from = Math.max(start, offset);
+      const to = Math.min(start + PAGE_SIZE, offset + length);
+      if (to - from === PAGE_SIZE) this.pages.delete(index);
+      else if (to > from) this.readAbsent(from, page.subarray(from - start, to - start));
+    }
+  }
+
   private pageToWrite(index: number, keepOld: boolean): Uint8Array {
     const known = this.pages.get(index);
     if (known !== undefined) return known;

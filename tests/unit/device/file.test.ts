@@ -110,6 +110,49 @@ test('a file that shrank under an open device reads as EIO', () => {
 
 const env = toolEnvironment();
 
+/** Fills a device with ones, gives most of it back and tells what is left. */
+function discardMiddle(device: FileDevice): { before: number; middle: number; after: number } {
+  const MIB = 2 ** 20;
+  device.write(0, new Uint8Array(8 * MIB).fill(1));
+  device.flush();
+  device.discard(MIB, 6 * MIB);
+  device.flush();
+  const byteAt = (offset: number): number => {
+    const byte = new Uint8Array(1);
+    device.read(offset, byte);
+    return byte[0] ?? -1;
+  };
+  assert.throws(() => device.discard(7 * MIB, 2 * MIB), { code: 'EIO' });
+  return { before: byteAt(MIB - 1), middle: byteAt(4 * MIB), after: byteAt(7 * MIB) };
+}
+
+test('a file takes no space for what was given back', () => {
+  const path = freshPath();
+  const device = FileDevice.create(path, 2 ** 23);
+  assert.deepEqual(discardMiddle(device), { before: 1, middle: 0, after: 1 });
+  device.close();
+  const { size, blocks } = statSync(path);
+  assert.equal(size, 2 ** 23);
+  assert.ok(blocks * 512 < 3 * 2 ** 20, `${blocks} blocks`);
+  const reader = FileDevice.open(path, { readOnly: true });
+  assert.throws(() => reader.discard(0, 4096), { code: 'EROFS' });
+  reader.close();
+});
+
+test('a block device is told of what was given back', requireAbility('loop'), () => {
+  const path = freshPath();
+  FileDevice.create(path, 2 ** 23).close();
+  const loop = String(execFileSync('losetup', ['--find', '--show', path], { env })).trim();
+  try {
+    const device = FileDevice.open(loop, { readOnly: false });
+    assert.deepEqual(discardMiddle(device), { before: 1, middle: 0, after: 1 });
+    device.close();
+  } finally {
+    execFileSync('losetup', ['--detach', loop], { env });
+  }
+  assert.ok(statSync(path).blocks * 512 < 3 * 2 ** 20);
+});
+
 test('an image behind a loop device is refused for writing, by any of its names', requireAbility('loop'), () => {
   const path = freshPath();
   FileDevice.create(path, 2 ** 20).close();

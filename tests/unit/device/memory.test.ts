@@ -25,6 +25,17 @@ test('a memory device of 10 GiB costs only the pages written', () => {
   assert.ok(device.allocatedBytes <= 2 ** 17, `${device.allocatedBytes} bytes`);
 });
 
+test('what a memory device is given back reads as zeros and costs nothing', () => {
+  const device = new MemoryDevice(GIB);
+  device.write(0, new Uint8Array(2 ** 20).fill(1));
+  device.discard(100_000, 900_000);
+  assert.deepEqual(readBytes(device, 99_999, 2), Uint8Array.of(1, 0));
+  assert.deepEqual(readBytes(device, 999_999, 2), Uint8Array.of(0, 1));
+  assert.ok(readBytes(device, 100_000, 900_000).every((byte) => byte === 0));
+  assert.ok(device.allocatedBytes < 300_000, `${device.allocatedBytes} bytes`);
+  assert.throws(() => device.discard(GIB, 1), { code: 'EIO' });
+});
+
 test('reads and writes outside the device are EIO', () => {
   const device = new MemoryDevice(4096);
   assert.throws(() => device.read(4095, new Uint8Array(2)), { code: 'EIO' });
