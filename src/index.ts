@@ -27,3 +27,4 @@ export {
   type NewVolumeOptions,
   probeFilesystem,
 } from './mkfs/index.js';
+export type { TrimRange } from './transaction/index.js';

@@ -4,7 +4,7 @@ import { type BlockDevice, FileDevice } from '../device/index.js';
 import { type ContextLayout, Filesystem } from '../filesystem/index.js';
 import { COMPAT_RO_FEATURES, type Feature, featureNames, INCOMPAT_FEATURES, type Superblock } from '../format/index.js';
 import { Keyring, type KeyStatus } from '../fscrypt/index.js';
-import { type SpaceType, Transaction } from '../transaction/index.js';
+import { type SpaceType, Transaction, type TrimRange, trimFreeSpace } from '../transaction/index.js';
 import { copyCount, openVolumeDevices, profileName } from '../volume/index.js';
 import type { Creator } from './calls.js';
 import { promisesOf, type VolumePromises } from './promises.js';
@@ -149,6 +149,18 @@ export class OpenVolume implements Disposable {
    */
   enableEncryption(extentContext: ContextLayout = 'item'): void {
     this.filesystem.enableEncryption(extentContext);
+  }
+
+  /**
+   * Gives free space back to what the volume lies on: to the host's filesystem, or to the device
+   * as fstrim(8) does.
+   *
+   * @returns bytes given back
+   * @throws FsError EROFS, EIO; EOPNOTSUPP if what the volume lies on takes none, EINVAL for less than a sector
+   */
+  trim(range: TrimRange = {}): number {
+    this.sync();
+    return trimFreeSpace(this.filesystem.transaction, range);
   }
 
   /**

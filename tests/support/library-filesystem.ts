@@ -1,6 +1,6 @@
 /** Drives a volume through the library, for tests that compare it with the model. */
 import { constants } from 'node:fs';
-import { type OpenVolume, openVolume, type PolicyOptions, type VolumeFs } from '../../src/index.js';
+import { type BlockDevice, type OpenVolume, openVolume, type PolicyOptions, type VolumeFs } from '../../src/index.js';
 import type { DrivenFilesystem, DrivenStats, FallocateMode, RenameMode } from './driven-filesystem.js';
 import { entryType } from './entries.js';
 
@@ -11,18 +11,19 @@ export interface LibraryOptions {
 }
 
 export class LibraryFilesystem implements DrivenFilesystem {
-  private readonly imagePath: string;
+  private readonly device: BlockDevice | string;
   private readonly options: LibraryOptions;
   private volume: OpenVolume;
 
-  constructor(imagePath: string, options: LibraryOptions = {}) {
-    this.imagePath = imagePath;
+  /** @param device - or the path of an image */
+  constructor(device: BlockDevice | string, options: LibraryOptions = {}) {
+    this.device = device;
     this.options = options;
     this.volume = this.open();
   }
 
   private open(): OpenVolume {
-    return openVolume(this.imagePath, { keys: this.options.keys ?? [], owner: { uid: 0, gid: 0 }, umask: 0 });
+    return openVolume(this.device, { keys: this.options.keys ?? [], owner: { uid: 0, gid: 0 }, umask: 0 });
   }
 
   private get fs(): VolumeFs {
@@ -44,6 +45,11 @@ export class LibraryFilesystem implements DrivenFilesystem {
 
   sync(): void {
     this.volume.sync();
+  }
+
+  /** @returns bytes given back */
+  trim(): number {
+    return this.volume.trim();
   }
 
   lstat(path: string): DrivenStats {

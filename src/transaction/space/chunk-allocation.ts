@@ -56,7 +56,7 @@ export interface ChunkHost {
 }
 
 /** A stretch of the device that no chunk uses. Physical bytes. */
-interface Hole {
+export interface Hole {
   readonly start: number;
   readonly length: number;
 }
@@ -136,7 +136,8 @@ function largestChunk(totalBytes: number, type: SpaceType): number {
   return Math.min(totalBytes > 50 * GIB ? GIB : 256 * MIB, tenth);
 }
 
-function holes(host: ChunkHost): Hole[] {
+/** The part of the device that no chunk uses, whole stripes, in ascending order. */
+export function holes(host: ChunkHost): Hole[] {
   const { devid, totalBytes } = host.volume.superblock.devItem;
   const found: Hole[] = [];
   let end = DEVICE_RANGE_RESERVED;

@@ -270,7 +270,8 @@ export class Space {
     return this.groupAt(address).start === address;
   }
 
-  private loaded(group: BlockGroup): FreeRuns {
+  /** What an allocation may take: neither in use, nor pinned, nor excluded. @throws FsError EUCLEAN, EIO */
+  loaded(group: BlockGroup): FreeRuns {
     if (group.free !== undefined) return group.free;
     const recorded = this.trees.freeSpaceTree?.load(group);
     const free = recorded === undefined ? this.scanExtents(group) : this.checkAgainstExtents(group, recorded);
