@@ -1,4 +1,4 @@
-/** create, info, enable-encryption: whole volumes. */
+/** create, info, enable-encryption, trim: whole volumes. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { createVolume, type OpenVolume, type VolumeInfo } from '../../library/index.js';
 import { UsageError } from '../failure.js';
@@ -24,6 +24,13 @@ interface CreateOptions {
   readonly extentContext?: 'item' | 'trailing';
   readonly encrypt: boolean;
   readonly force?: boolean;
+  readonly json?: boolean;
+}
+
+interface TrimOptions extends ImageOptions {
+  readonly offset: number;
+  readonly length?: number;
+  readonly minimum: number;
   readonly json?: boolean;
 }
 
@@ -58,6 +65,20 @@ export function addVolumeCommands(program: Command): void {
     .addOption(extentContextOption('where extents will keep their encryption context'))
     .action((image: string, options: Pick<CreateOptions, 'extentContext'>) => {
       writing(image, {}, (volume) => volume.enableEncryption(options.extentContext ?? 'item'));
+    });
+
+  withImageOptions(program.command('trim <image>'))
+    .description('give free space back to the file or device under the volume')
+    .option('-o, --offset <bytes>', 'only from this byte of the device on', parseSize, 0)
+    .option('-l, --length <bytes>', 'only so far from there', parseSize)
+    .option('-m, --minimum <bytes>', 'leave shorter runs of free space alone', parseSize, 0)
+    .option('--json', 'print the result as JSON')
+    .action((image: string, options: TrimOptions) => {
+      const { offset, length, minimum } = options;
+      const range = { start: offset, minLength: minimum, ...(length === undefined ? {} : { length }) };
+      const trimmed = writing(image, options, (volume) => volume.trim(range));
+      if (options.json === true) output.json({ trimmed });
+      else output.line(`${formatSize(trimmed)} given back`);
     });
 }
 

@@ -60,6 +60,19 @@ describe('volumes', () => {
     assert.match(stderr, /warning: .*equal/);
   });
 
+  test('trim gives back what deleted files took', async () => {
+    const path = await newImage();
+    await mustButterlock(['write', path, '/kept'], { input: Buffer.alloc(1_000_000, 'kept') });
+    await mustButterlock(['write', path, '/deleted'], { input: Buffer.alloc(30_000_000, 'deleted') });
+    await mustButterlock(['rm', path, '/deleted']);
+    const before = statSync(path).blocks;
+    const { trimmed } = JSON.parse(await mustButterlock(['trim', '--json', path]));
+    assert.ok(trimmed > 30_000_000 && trimmed < 200 * 2 ** 20, `${trimmed} bytes`);
+    assert.ok(statSync(path).blocks * 512 < before * 512 - 29_000_000);
+    assert.equal(await mustButterlock(['cat', path, '/kept']), String(Buffer.alloc(1_000_000, 'kept')));
+    assert.match(await mustButterlock(['trim', '-m', '1T', path]), /^0 B given back\n$/);
+  });
+
   test('a volume too small is refused, and leaves no file', async () => {
     const path = temporaryPath('.img');
     const { status, stderr } = await butterlock(['create', path, '--size', '50M']);
