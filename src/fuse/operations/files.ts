@@ -20,6 +20,7 @@ import type { Operation, Server } from '../server.js';
 import { noteAccess } from './access-time.js';
 import { dropPrivileges } from './attributes.js';
 
+const O_ACCMODE = 0o3;
 const O_TRUNC = 0o1000;
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
@@ -29,8 +30,10 @@ const FALLOC_ZERO_RANGE = 0x10;
 
 export const open: Operation = ({ filesystem, files, nodes }, request, reply) => {
   const inode = nodes.inode(request.nodeid);
-  const isTruncated = (request.u32(OPEN_IN.flags) & O_TRUNC) !== 0;
-  if (isTruncated) filesystem.assertWritable(inode.subvolume);
+  const flags = request.u32(OPEN_IN.flags);
+  const isTruncated = (flags & O_TRUNC) !== 0;
+  // Later would be too late: the kernel takes in what is written, and hands it on when it likes.
+  if (isTruncated || (flags & O_ACCMODE) !== 0) filesystem.assertWritable(inode.subvolume);
   const handle = files.open(inode);
   try {
     if (isTruncated) truncate(inode);
