@@ -36,6 +36,9 @@ class Placeholder extends Inode {
     super(parent.subvolume, EMPTY_SUBVOL_DIR_OBJECTID, placeholderItem(parent));
     this.parent = parent;
   }
+
+  /** Nothing of it is stored: what changes of it is forgotten. */
+  override markDirty(): void {}
 }
 
 /** Whether the inode stands for a subvolume that is not there: an empty directory that cannot be changed. */
