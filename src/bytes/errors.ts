@@ -67,6 +67,8 @@ export function codeOfErrno(errno: number): ErrorCode {
 
 /** The system's own words for a code, such as `no such file or directory`; undefined where it has none. */
 export function systemText(code: ErrorCode): string | undefined {
+  // Node speaks of sockets here.
+  if (code === 'EOPNOTSUPP') return 'operation not supported';
   return getSystemErrorMap().get(-errnoOf(code))?.[1];
 }
 

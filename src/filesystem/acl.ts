@@ -90,6 +90,29 @@ export function accessAclOf(inode: Inode): Acl | undefined {
   return bytes === undefined ? undefined : parseAcl(bytes);
 }
 
+/** A user, by the numbers that permissions go by. */
+export interface User {
+  readonly uid: number;
+  readonly groups: readonly number[];
+}
+
+/**
+ * Whether a list lets somebody who is not the owner do all that is `wanted`, bits as in a mode.
+ *
+ * @param gid - the group of the inode
+ * @see linux fs/posix_acl.c posix_acl_permission
+ */
+export function aclPermits(acl: Acl, { uid, groups }: User, gid: number, wanted: number): boolean {
+  const mask = acl.find(({ tag }) => tag === MASK)?.permissions ?? 7;
+  const named = acl.filter(({ tag, id }) => tag === USER && id === uid);
+  const ofGroups = acl.filter(
+    ({ tag, id }) => (tag === GROUP_OBJ || tag === GROUP) && groups.includes(tag === GROUP ? id : gid),
+  );
+  const entries = named.length > 0 ? named : ofGroups;
+  if (entries.length > 0) return entries.some(({ permissions }) => (permissions & mask & wanted) === wanted);
+  return acl.some(({ tag, permissions }) => tag === OTHER && (permissions & wanted) === wanted);
+}
+
 /** The list with the permissions that chmod gives to owner, group (or mask) and others. */
 export function chmodAcl(acl: Acl, mode: number): Uint8Array {
   const groupTag = acl.some(({ tag }) => tag === MASK) ? MASK : GROUP_OBJ;

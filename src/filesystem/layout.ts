@@ -117,10 +117,11 @@ function isEncryptedExtent({ view, at }: Cursor): boolean {
   );
 }
 
-/** Ids of all subvolumes that have a root item, the volume's top first. */
-export function subvolumeIds(rootTree: Tree): number[] {
-  const ids = [FS_TREE_OBJECTID];
-  for (const cursor = rootTree.seek(new Key(FIRST_FREE_OBJECTID, ROOT_ITEM_KEY, 0)); cursor.valid; cursor.next()) {
+/** Ids of all subvolumes that have a root item, the volume's top first. @param from - the lowest one wanted */
+export function subvolumeIds(rootTree: Tree, from = 0): number[] {
+  const ids = from <= FS_TREE_OBJECTID ? [FS_TREE_OBJECTID] : [];
+  const first = new Key(Math.max(from, FIRST_FREE_OBJECTID), ROOT_ITEM_KEY, 0);
+  for (const cursor = rootTree.seek(first); cursor.valid; cursor.next()) {
     const id = cursor.keyObjectid;
     if (id < FIRST_FREE_OBJECTID) break;
     if (cursor.keyType === ROOT_ITEM_KEY && ids.at(-1) !== id) ids.push(id);

@@ -1,5 +1,5 @@
 /** Subvolumes: making, snapshotting, deleting and listing them. */
-import { corrupt, FsError, randomUuid, type Timespec } from '../bytes/index.js';
+import { corrupt, FsError, randomUuid } from '../bytes/index.js';
 import {
   DIR_ITEM_KEY,
   decodeDirItems,
@@ -154,49 +154,6 @@ export function setSubvolumeReadOnly(subvolume: Subvolume, readOnly: boolean): v
   subvolume.filesystem.change(1, () => {
     subvolume.tree.readOnly = readOnly;
   });
-}
-
-export interface SubvolumeInfo {
-  readonly id: number;
-  /** The subvolume whose directory names it; undefined for the volume's top. */
-  readonly parentId: number | undefined;
-  /** Inode of that directory, and the name as stored there. */
-  readonly directory: number | undefined;
-  readonly storedName: Uint8Array | undefined;
-  readonly generation: number;
-  /** Transaction that made it. */
-  readonly originalGeneration: number;
-  readonly created: Timespec;
-  readonly uuid: Uint8Array;
-  /** Of the subvolume it is a snapshot of; zero for others. */
-  readonly parentUuid: Uint8Array;
-  readonly receivedUuid: Uint8Array;
-  readonly readOnly: boolean;
-}
-
-/** All subvolumes that are not being deleted, by id, the volume's top first. */
-export function listSubvolumes(filesystem: Filesystem): SubvolumeInfo[] {
-  const { rootTree } = filesystem.transaction;
-  return subvolumeIds(rootTree)
-    .map((id) => filesystem.transaction.subvolumeTree(id))
-    .filter((tree) => tree.rootItem.refs > 0)
-    .map((tree) => {
-      const { rootItem } = tree;
-      const parent = parentOfSubvolume(rootTree, tree.id);
-      return {
-        id: tree.id,
-        parentId: parent?.parentId,
-        directory: parent?.dirid,
-        storedName: parent?.name,
-        generation: tree.root.generation,
-        originalGeneration: rootItem.otransid,
-        created: rootItem.otime,
-        uuid: rootItem.uuid,
-        parentUuid: rootItem.parentUuid,
-        receivedUuid: rootItem.receivedUuid,
-        readOnly: tree.readOnly,
-      };
-    });
 }
 
 function newSubvolume(filesystem: Filesystem, readOnly: boolean): NewSubvolume {

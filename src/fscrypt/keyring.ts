@@ -106,7 +106,12 @@ export class Keyring implements Disposable {
 
   /** Identifiers of the keys that are present, in the order of adding. */
   identifiers(): Uint8Array[] {
-    return [...this.entries.values()].filter((entry) => !entry.isRemoved).map(({ key }) => key.identifier.slice());
+    return this.allIdentifiers().filter((identifier) => this.has(identifier));
+  }
+
+  /** As {@link identifiers}, with the keys that are removed incompletely. */
+  allIdentifiers(): Uint8Array[] {
+    return [...this.entries.values()].map(({ key }) => key.identifier.slice());
   }
 
   /**

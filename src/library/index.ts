@@ -1,3 +1,4 @@
+export type { SpaceUsage, SubvolumeInfo as Subvolume, VolumeInfo } from '../filesystem/index.js';
 export type { FollowOptions, SetXattrOptions, StatOptions } from './attribute-calls.js';
 export { type CreateVolumeOptions, createVolume } from './create-volume.js';
 export { VolumeDirectory } from './directory.js';
@@ -8,8 +9,6 @@ export {
   OpenVolume,
   type OpenVolumeOptions,
   openVolume,
-  type SpaceUsage,
-  type VolumeInfo,
   type VolumeKeyring,
 } from './open-volume.js';
 export type { PathLike } from './paths.js';
@@ -17,4 +16,4 @@ export type { VolumePromises } from './promises.js';
 export type { CloneOptions, FallocateOptions } from './range-calls.js';
 export { VolumeDirent, VolumeStats } from './stats.js';
 export type { TimeLike } from './times.js';
-export { type FilePolicy, type PolicyOptions, type Subvolume, VolumeFs, type VolumeStatFs } from './volume-fs.js';
+export { type FilePolicy, type PolicyOptions, VolumeFs, type VolumeStatFs } from './volume-fs.js';

@@ -61,18 +61,18 @@ export class VolumeStats<T extends number | bigint = number> extends Typed {
   readonly blksize: T;
   /** Of 512 bytes. */
   readonly blocks: T;
-  /** Whether its contents, or a directory's names, are ciphertext on disk. */
-  readonly encrypted: boolean;
   readonly atimeNs: bigint;
   readonly mtimeNs: bigint;
   readonly ctimeNs: bigint;
   readonly birthtimeNs: bigint;
   protected readonly typeBits: number;
   private readonly as: (value: number) => T;
+  private readonly from: Pick<Attributes, 'encrypted'>;
 
   private constructor(from: Attributes, as: (value: number) => T) {
     super();
     this.as = as;
+    this.from = from;
     this.dev = as(from.root);
     this.ino = as(from.ino);
     this.mode = as(from.mode);
@@ -83,7 +83,6 @@ export class VolumeStats<T extends number | bigint = number> extends Typed {
     this.size = as(from.size);
     this.blksize = as(BLOCK_SIZE);
     this.blocks = as(from.blocks);
-    this.encrypted = from.encrypted;
     this.atimeNs = nanoseconds(from.atime);
     this.mtimeNs = nanoseconds(from.mtime);
     this.ctimeNs = nanoseconds(from.ctime);
@@ -97,6 +96,11 @@ export class VolumeStats<T extends number | bigint = number> extends Typed {
 
   static bigints(from: Attributes): VolumeStats<bigint> {
     return new VolumeStats(from, BigInt);
+  }
+
+  /** Whether its contents, or a directory's names, are ciphertext on disk. */
+  get encrypted(): boolean {
+    return this.from.encrypted;
   }
 
   get atimeMs(): T {

@@ -1,16 +1,15 @@
 /** The filesystem of an open volume, in the manner of `node:fs`. */
-
 import { FsError } from '../bytes/index.js';
 import {
   createSnapshot,
   createSubvolume,
   deleteSubvolume,
+  findSubvolume,
   listSubvolumes,
   type SubvolumeInfo,
   setDefaultSubvolume,
   setSubvolumeReadOnly,
   spaceOf,
-  subvolumePath,
 } from '../filesystem/index.js';
 import { type Policy, paddingFlags } from '../fscrypt/index.js';
 import type { PathLike } from './paths.js';
@@ -32,12 +31,6 @@ export interface PolicyOptions {
 export interface FilePolicy extends Policy {
   /** The inode's own nonce; undefined for regular files in the layout `trailing`, which have none. */
   readonly nonce: Buffer | undefined;
-}
-
-export interface Subvolume extends SubvolumeInfo {
-  /** From the top of the volume; undefined if it cannot be told, for one that hangs nowhere. */
-  readonly path: Buffer | undefined;
-  readonly isDefault: boolean;
 }
 
 /** As `fs.StatFs`. */
@@ -106,23 +99,13 @@ export class VolumeFs extends RangeCalls {
   }
 
   /** All subvolumes, by id, the top of the volume first. */
-  listSubvolumesSync(): Subvolume[] {
-    return this.call('subvolume list', undefined, () => {
-      const defaultId = this.filesystem.root().subvolume.id;
-      return listSubvolumes(this.filesystem).map((info) => {
-        const path = subvolumePath(this.filesystem, info.id);
-        return { ...info, path: path && Buffer.from(path), isDefault: info.id === defaultId };
-      });
-    });
+  listSubvolumesSync(): SubvolumeInfo[] {
+    return this.call('subvolume list', undefined, () => [...listSubvolumes(this.filesystem)]);
   }
 
   /** The subvolume that a path lies in. */
-  subvolumeSync(path: PathLike): Subvolume {
-    return this.onInode('subvolume show', path, true, (inode) => {
-      const found = this.listSubvolumesSync().find(({ id }) => id === inode.subvolume.id);
-      if (found === undefined) throw new FsError('ENOENT', `subvolume ${inode.subvolume.id} is being deleted`);
-      return found;
-    });
+  subvolumeSync(path: PathLike): SubvolumeInfo {
+    return this.onInode('subvolume show', path, true, ({ subvolume }) => findSubvolume(this.filesystem, subvolume.id));
   }
 
   /**

@@ -67,7 +67,7 @@ function assertFinished(image: BlockDevice, what: string): Transaction {
   const { filesystem, transaction } = openFilesystem(image, { readOnly: true });
   assert.equal(hasOrphan(transaction), false, `${what}: nothing is left to delete`);
   assert.deepEqual(
-    listSubvolumes(filesystem).map(({ id }) => id),
+    [...listSubvolumes(filesystem)].map(({ id }) => id),
     [5, 257],
     what,
   );

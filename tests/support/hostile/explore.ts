@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { FsError } from '../../../src/bytes/index.js';
 import type { BlockDevice } from '../../../src/device/index.js';
 import type { Filesystem, Inode } from '../../../src/filesystem/index.js';
-import { listSubvolumes } from '../../../src/filesystem/subvolumes.js';
+import { listSubvolumes } from '../../../src/filesystem/subvolume-list.js';
 import { openFilesystem } from '../open-filesystem.js';
 
 const MOST_ENTRIES = 4000;
@@ -57,7 +57,7 @@ class Look {
   }
 
   lookAround(): void {
-    this.note('subvolumes', () => listSubvolumes(this.filesystem).length.toString());
+    this.note('subvolumes', () => [...listSubvolumes(this.filesystem)].length.toString());
     this.lookInto(this.filesystem.root(), '');
   }
 
