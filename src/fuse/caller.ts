@@ -2,14 +2,16 @@
  * The program behind a request: what it may do, and its memory, which some ioctls need read or
  * written beyond what FUSE carries.
  */
-import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readlinkSync, readSync, writeSync } from 'node:fs';
 import { FsError } from '../bytes/index.js';
+import { ACCESS, type Inode, mayAccess } from '../filesystem/index.js';
 
 /** Numbers of linux include/uapi/linux/capability.h. */
-export const CAPABILITY = { FOWNER: 3, SYS_ADMIN: 21 } as const;
+export const CAPABILITY = { DAC_OVERRIDE: 1, DAC_READ_SEARCH: 2, FOWNER: 3, SYS_ADMIN: 21 } as const;
 
 export class Caller {
   readonly uid: number;
+  readonly gid: number;
   private readonly pid: number;
   private readonly mountDevice: string | undefined;
   private knownStatus: string | undefined;
@@ -18,17 +20,49 @@ export class Caller {
    * @param pid - of the thread that asks; 0 if it lives where we cannot see it
    * @param mountDevice - `major:minor` of our own mount, whose pages must not be touched
    */
-  constructor(pid: number, uid: number, mountDevice: string | undefined) {
+  constructor(pid: number, uid: number, gid: number, mountDevice: string | undefined) {
     this.pid = pid;
     this.uid = uid;
+    this.gid = gid;
     this.mountDevice = mountDevice;
   }
 
-  /** Whether the caller has a capability. Of a caller that cannot be seen only root is known to. */
+  /**
+   * Whether the caller has a capability here: in a user namespace of its own anybody has all of them.
+   * Of a caller that cannot be seen only root is known to.
+   */
   isCapable(capability: number): boolean {
     const set = /^CapEff:\s*([0-9a-f]+)$/m.exec(this.status)?.[1];
     if (set === undefined) return this.uid === 0;
-    return ((BigInt(`0x${set}`) >> BigInt(capability)) & 1n) === 1n;
+    return ((BigInt(`0x${set}`) >> BigInt(capability)) & 1n) === 1n && this.userNamespace === userNamespaceOf('self');
+  }
+
+  /** Whether the caller may do what is for administrators. A user may with the mounts of his own: the image is his. */
+  get isAdministrator(): boolean {
+    return this.isCapable(CAPABILITY.SYS_ADMIN) || this.isMountOwner;
+  }
+
+  /** Whether an ordinary user has mounted this, the caller. Root is judged by its capabilities. */
+  get isMountOwner(): boolean {
+    return this.uid !== 0 && this.uid === process.getuid?.();
+  }
+
+  isOwnerOf({ item }: Inode): boolean {
+    return this.uid === item.uid || this.isCapable(CAPABILITY.FOWNER);
+  }
+
+  /** @throws FsError EPERM */
+  assertAdministrator(): void {
+    if (!this.isAdministrator)
+      throw new FsError('EPERM', 'only an administrator, or whoever has mounted it, may do that');
+  }
+
+  /** @param wanted - bits of ACCESS. @throws FsError EACCES */
+  assertAccess(directory: Inode, wanted: number): void {
+    const user = { uid: this.uid, groups: [this.gid, ...this.groups] };
+    if (mayAccess(directory, user, wanted) || this.isCapable(CAPABILITY.DAC_OVERRIDE)) return;
+    if ((wanted & ACCESS.WRITE) === 0 && this.isCapable(CAPABILITY.DAC_READ_SEARCH)) return;
+    throw new FsError('EACCES', 'the permissions of the directory forbid it');
   }
 
   /** @throws FsError EPERM (not allowed), EFAULT (no such memory) */
@@ -83,6 +117,16 @@ export class Caller {
     }
   }
 
+  /** Groups beside that of its new files. */
+  private get groups(): number[] {
+    const groups = /^Groups:\s*([\d ]*)$/m.exec(this.status)?.[1] ?? '';
+    return groups.split(' ').filter(Boolean).map(Number);
+  }
+
+  private get userNamespace(): string | undefined {
+    return userNamespaceOf(this.pid);
+  }
+
   private get status(): string {
     this.knownStatus ??= this.readFile('status');
     return this.knownStatus;
@@ -99,5 +143,14 @@ export class Caller {
   private refusal(why: string): string {
     const who = `process ${this.pid} (user ${this.uid})`;
     return `an ioctl of ${who} cannot be served, ${why}: mount with --key-file instead`;
+  }
+}
+
+/** What tells it from others; undefined if it may not be seen. */
+function userNamespaceOf(pid: number | 'self'): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/user`);
+  } catch {
+    return undefined;
   }
 }

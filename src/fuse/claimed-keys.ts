@@ -12,6 +12,16 @@ export interface KeyRemoval {
   readonly status: KeyStatus;
 }
 
+/** One key, as a user is told of it. */
+export interface KeyClaims {
+  readonly identifier: Uint8Array;
+  readonly status: KeyStatus;
+  /** How many users have added it. */
+  readonly userCount: number;
+  /** Whether the user who asks has. */
+  readonly isOwn: boolean;
+}
+
 export class ClaimedKeys {
   readonly keyring: Keyring;
   private readonly claims = new Map<string, Set<number>>();
@@ -35,6 +45,18 @@ export class ClaimedKeys {
 
   userCount(identifier: Uint8Array): number {
     return this.claims.get(toHex(identifier))?.size ?? 0;
+  }
+
+  /** Every key that can be used, and those that open files still use. @param uid - of the user who asks */
+  *list(uid: number): Generator<KeyClaims> {
+    for (const identifier of this.keyring.allIdentifiers()) {
+      yield {
+        identifier,
+        status: this.keyring.status(identifier),
+        userCount: this.userCount(identifier),
+        isOwn: this.isClaimed(identifier, uid),
+      };
+    }
   }
 
   /**

@@ -1,78 +1,157 @@
 /** What other processes ask of a mount and its server. */
-import { closeSync, openSync, readFileSync, realpathSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { FsError, isFsError } from '../bytes/index.js';
-import { CONTROL, type ControlAnswer, type ControlRequest, encodeControl, readAnswer } from './control.js';
-import { FILESYSTEM_TYPE, findMount, type MountEntry, unmountFuse } from './kernel-mount.js';
+import { closeSync, constants, openSync, readFileSync, statSync } from 'node:fs';
+import { type ErrorCode, FsError, isFsError } from '../bytes/index.js';
+import type { SubvolumeInfo } from '../filesystem/index.js';
+import type { TrimRange } from '../transaction/index.js';
+import type { KeyClaims } from './claimed-keys.js';
+import { type Answer, type Ask, CONTROL, encodeControl, type Page, type Question, readAnswer } from './control.js';
+import { FILESYSTEM_TYPE, findMount, isDeadMount, realMountPoint, unmountFuse } from './kernel-mount.js';
+import { FITRIM, FSTRIM_RANGE } from './protocol/trim.js';
 import { ioctl, syncFilesystem } from './system-calls.js';
 
 /** Between two looks at something that will happen soon, in milliseconds. */
 const STEP = 10;
 /** How long the kernel may take to hand over what it has collected, in milliseconds. */
 const FLUSH_LIMIT = 60_000;
+const ALL = Number.MAX_SAFE_INTEGER;
 
 /**
- * Asks the mount that `path` lies in.
+ * Asks the mount that an open file or directory lies in.
  *
- * @throws FsError ENOTTY if it is no mount of Butterlock, EPERM if it is somebody else's, and what the mount answers
+ * @throws FsError ENOTTY if that is no mount of Butterlock, ENOTCONN if its server has ended, and what the mount
+ * answers
  */
-export function askMount(path: string, request: ControlRequest): ControlAnswer {
+export function ask<A extends Ask>(fd: number, about: A, question: Question<A>): Answer<A> {
+  const argument = encodeControl({ ask: about, ...question });
+  ioctl(fd, CONTROL, argument);
+  return readAnswer<A>(argument);
+}
+
+/** What other filesystems answer to our question. */
+const NOT_OURS: readonly ErrorCode[] = ['ENOTTY', 'EINVAL', 'EOPNOTSUPP', 'ENOSYS'];
+
+/**
+ * Opens a directory in a mount.
+ *
+ * @returns a descriptor to ask with
+ * @throws FsError EINVAL if it is in no mount of Butterlock, ENOTCONN if its server has ended; ENOENT, EACCES…
+ */
+export function openMount(path: string): number {
+  if (isDeadMount(path)) throw ended(path);
+  const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    ask(fd, 'status', {});
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    if (isFsError(error, 'ENOTCONN')) throw ended(path);
+    if (isFsError(error, ...NOT_OURS)) throw new FsError('EINVAL', 'a directory in no mount of butterlock', { path });
+    throw error;
+  }
+}
+
+function ended(path: string): FsError {
+  return new FsError('ENOTCONN', 'nobody serves this mount any more: unmount it and mount again', { path });
+}
+
+/** All subvolumes of the volume. @throws FsError EPERM and as {@link ask} */
+export function subvolumesOf(fd: number): SubvolumeInfo[] {
+  return allPages((from) => ask(fd, 'subvolumes', { from }));
+}
+
+/** All master keys of the mount. @throws FsError as {@link ask} */
+export function keysOf(fd: number): KeyClaims[] {
+  return allPages((from) => ask(fd, 'keys', { from }));
+}
+
+function allPages<T>(askPage: (from: number) => Page<T>): T[] {
+  const items: T[] = [];
+  for (let from: number | undefined = 0; from !== undefined; ) {
+    const page: Page<T> = askPage(from);
+    items.push(...page.items);
+    from = page.next;
+  }
+  return items;
+}
+
+/** As {@link ask}, of the mount that `path` lies in. */
+export function askMount<A extends Ask>(path: string, about: A, question: Question<A>): Answer<A> {
+  return withOpen(path, (fd) => ask(fd, about, question));
+}
+
+function withOpen<T>(path: string, work: (fd: number) => T): T {
   const fd = openSync(path, 'r');
   try {
-    const argument = encodeControl(request);
-    ioctl(fd, CONTROL, argument);
-    return readAnswer(argument);
+    return work(fd);
   } finally {
     closeSync(fd);
   }
+}
+
+/**
+ * Gives free space back to what lies under the mount that an open directory is in, as fstrim(8).
+ *
+ * @returns bytes given back
+ * @throws FsError EPERM, EOPNOTSUPP, EROFS, EINVAL
+ */
+export function trimMount(fd: number, { start = 0, length = ALL, minLength = 0 }: TrimRange): number {
+  const range = Buffer.alloc(FSTRIM_RANGE.SIZE);
+  range.writeBigUInt64LE(BigInt(start), FSTRIM_RANGE.start);
+  range.writeBigUInt64LE(BigInt(length), FSTRIM_RANGE.len);
+  range.writeBigUInt64LE(BigInt(minLength), FSTRIM_RANGE.minlen);
+  ioctl(fd, FITRIM, range);
+  return Number(range.readBigUInt64LE(FSTRIM_RANGE.len));
 }
 
 /** Makes everything written to a mount so far durable. @throws FsError EIO, ENOSPC, EROFS */
-export async function syncMount(path: string): Promise<void> {
-  await flushKernel(path);
-  askMount(path, { ask: 'commit' });
+export function syncMount(path: string): void {
+  flushKernel(path);
+  askMount(path, 'commit', {});
 }
 
 /** Has the kernel hand over to the server what programs wrote. */
-async function flushKernel(path: string): Promise<void> {
-  const fd = openSync(path, 'r');
-  try {
-    syncFilesystem(fd);
-  } finally {
-    closeSync(fd);
-  }
+export function flushKernel(path: string): void {
+  withOpen(path, syncFilesystem);
   // The call above may return while requests are still on their way.
-  const device = mountOf(path)?.device;
-  for (let waited = 0; device !== undefined && waited < FLUSH_LIMIT && hasRequestsWaiting(device); waited += STEP) {
-    await sleep(STEP);
-  }
+  const connection = connectionOf(path);
+  for (let waited = 0; waited < FLUSH_LIMIT && hasRequestsWaiting(connection); waited += STEP) sleep(STEP);
 }
 
-function hasRequestsWaiting(device: string): boolean {
+function hasRequestsWaiting(connection: string): boolean {
   try {
-    return readFileSync(`/sys/fs/fuse/connections/${device.split(':')[1]}/waiting`, 'utf8').trim() !== '0';
+    return readFileSync(`/sys/fs/fuse/connections/${connection}/waiting`, 'utf8').trim() !== '0';
   } catch {
     return false;
   }
 }
 
-/** The mount that a path lies in, if it is one of ours and `path` is its top. */
-function mountOf(path: string): MountEntry | undefined {
-  const mount = findMount(realpathSync(path));
-  return mount?.type === FILESYSTEM_TYPE ? mount : undefined;
+/** The kernel's name for the connection behind a mount: the minor number of its device. */
+function connectionOf(path: string): string {
+  const { dev } = statSync(path);
+  return String((dev & 0xff) | ((dev >>> 12) & 0xfff00));
+}
+
+function sleep(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }
 
 /**
- * Unmounts, and waits until the server has made everything durable and is gone.
+ * Unmounts, and waits until the server has made everything durable and is gone. A mount whose server
+ * has ended before is taken away.
  *
  * @throws FsError EINVAL if nothing of ours is mounted there, EBUSY while it is in use, EIO, ENOSPC
  */
-export async function endMount(mountPoint: string): Promise<void> {
-  const path = realpathSync(mountPoint);
-  if (mountOf(path) === undefined) throw new FsError('EINVAL', 'no volume is mounted there by butterlock', { path });
-  const { pid, readOnly = false } = askMount(path, { ask: 'status' });
-  if (pid !== undefined && !readOnly) await syncBeforeEnd(path);
-  const started = pid === undefined ? undefined : startOf(pid);
+export function endMount(mountPoint: string): void {
+  const path = realMountPoint(mountPoint);
+  if (findMount(path)?.type !== FILESYSTEM_TYPE)
+    throw new FsError('EINVAL', 'no volume is mounted there by butterlock', { path });
+  if (isDeadMount(path)) {
+    unmountFuse(path, true);
+    return;
+  }
+  const { pid, readOnly } = askMount(path, 'status', {});
+  if (!readOnly) syncBeforeEnd(path);
+  const started = startOf(pid);
   try {
     unmountFuse(path);
   } catch (error) {
@@ -80,17 +159,17 @@ export async function endMount(mountPoint: string): Promise<void> {
       throw new FsError('EBUSY', 'it is in use: programs have files open or work in it', { path });
     throw error;
   }
-  while (pid !== undefined && started !== undefined && startOf(pid) === started) await sleep(STEP);
+  while (started !== undefined && startOf(pid) === started) sleep(STEP);
 }
 
 /** What programs were told they could not write, they were told: that does not keep a mount from ending. */
-async function syncBeforeEnd(path: string): Promise<void> {
+function syncBeforeEnd(path: string): void {
   try {
-    await flushKernel(path);
+    flushKernel(path);
   } catch (error) {
     if (!isFsError(error, 'ENOSPC', 'EIO')) throw error;
   }
-  askMount(path, { ask: 'commit' });
+  askMount(path, 'commit', {});
 }
 
 /** When a process started; undefined once it has ended. */

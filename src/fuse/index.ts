@@ -1,4 +1,17 @@
-export { askMount, endMount, syncMount } from './client.js';
-export type { ControlAnswer, ControlRequest } from './control.js';
+export type { KeyClaims } from './claimed-keys.js';
+export {
+  ask,
+  askMount,
+  endMount,
+  flushKernel,
+  keysOf,
+  openMount,
+  subvolumesOf,
+  syncMount,
+  trimMount,
+} from './client.js';
+export { isDeadMount } from './kernel-mount.js';
 export { Log } from './log.js';
 export { Mount, type MountOptions } from './mount.js';
+export { addMountKey, removeMountKey, type StillUsed } from './mount-keys.js';
+export { inodeShownAs } from './protocol/attributes.js';

@@ -1,6 +1,7 @@
 /** Mounting and unmounting: as root by the system calls, as anybody else through fusermount3. */
 import { spawnSync } from 'node:child_process';
-import { closeSync, constants, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync, realpathSync, statSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { FsError, isFsError } from '../bytes/index.js';
 import {
   createSocketPair,
@@ -123,14 +124,25 @@ function unescapeField(field: string): string {
   return field.replace(/\\([0-7]{3})/g, (_match, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
 }
 
-/** Takes away what a server that was killed left: a mount that nobody answers. */
-export function clearDeadMount(mountPoint: string): void {
-  if (findMount(mountPoint)?.type !== FILESYSTEM_TYPE) return;
+/** The path of a mount point without symlinks, also if nobody answers there. @throws the host's errors */
+export function realMountPoint(path: string): string {
+  const absolute = resolve(path);
+  return isDeadMount(absolute) ? join(realpathSync(dirname(absolute)), basename(absolute)) : realpathSync(absolute);
+}
+
+/** Whether a path lies in a mount whose server was killed: nobody answers. */
+export function isDeadMount(path: string): boolean {
   try {
-    statSync(mountPoint);
+    statSync(path);
+    return false;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOTCONN') unmountFuse(mountPoint, true);
+    return error instanceof Error && 'code' in error && error.code === 'ENOTCONN';
   }
+}
+
+/** Takes away what a server that was killed left. */
+export function clearDeadMount(mountPoint: string): void {
+  if (findMount(mountPoint)?.type === FILESYSTEM_TYPE && isDeadMount(mountPoint)) unmountFuse(mountPoint, true);
 }
 
 /** Lets the kernel read ahead further than its default; where that is not allowed, reading is slower. */

@@ -6,7 +6,7 @@ import { closeSync, realpathSync, writeSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
 import { FsError, isFsError } from '../bytes/index.js';
-import { clearDeadMount, findMount, mountFuse, unmountFuse, widenReadAhead } from './kernel-mount.js';
+import { clearDeadMount, findMount, mountFuse, realMountPoint, unmountFuse, widenReadAhead } from './kernel-mount.js';
 import type { FromWorker, ToWorker, WorkerOptions } from './messages.js';
 import { createEvent } from './system-calls.js';
 
@@ -66,8 +66,8 @@ export class Mount {
   static async start(options: MountOptions): Promise<Mount> {
     const { image, allowOther = false } = options;
     const log = options.log ?? (() => undefined);
-    clearDeadMount(options.mountPoint);
-    const mountPoint = realpathSync(options.mountPoint);
+    const mountPoint = realMountPoint(options.mountPoint);
+    clearDeadMount(mountPoint);
     const workerData: WorkerOptions = {
       image: realpathSync(image),
       readOnly: options.readOnly ?? false,

@@ -18,6 +18,8 @@ export interface Node {
   lookups: number;
   /** Held because it has no name any more, or because it has no place in the tree at all. */
   held: Inode | undefined;
+  /** Its subvolume was deleted: the kernel's memory of it leads nowhere, even if another gets the subvolume's id. */
+  isGone: boolean;
 }
 
 export class Nodes {
@@ -36,9 +38,10 @@ export class Nodes {
     return this.byId.values();
   }
 
-  /** @throws FsError ENOENT if it is gone for good */
+  /** @throws FsError ENOENT if it is gone for good, ESTALE if it is with its subvolume */
   inode(id: number): Inode {
     const node = this.byId.get(id);
+    if (node?.isGone === true) throw new FsError('ESTALE', `subvolume ${node.subvolumeId} was deleted`);
     if (node === undefined) throw new FsError('ENOENT', `the kernel asks for node ${id}, which it was not told of`);
     const { held } = node;
     if (held === undefined) return this.filesystem.inode(node.subvolumeId, node.ino);
@@ -65,7 +68,8 @@ export class Nodes {
     node.lookups -= count;
     if (node.lookups > 0) return;
     this.byId.delete(id);
-    if (node.ino !== EMPTY_SUBVOL_DIR_OBJECTID) this.bySubvolume.get(node.subvolumeId)?.delete(node.ino);
+    const ofSubvolume = this.bySubvolume.get(node.subvolumeId);
+    if (ofSubvolume?.get(node.ino) === node) ofSubvolume.delete(node.ino);
     if (node.held !== undefined) this.release(node.held);
   }
 
@@ -97,6 +101,17 @@ export class Nodes {
     inode.openCount -= 1;
   }
 
+  /** A subvolume was deleted. @returns the ids of what the kernel knows of it */
+  forgetSubvolume(subvolumeId: number): number[] {
+    const gone = [...this.byId.values()].filter((node) => node.subvolumeId === subvolumeId);
+    for (const node of gone) {
+      node.isGone = true;
+      node.held = undefined;
+    }
+    this.bySubvolume.delete(subvolumeId);
+    return gone.map(({ id }) => id);
+  }
+
   /** Gives up all: what has no name goes. */
   clear(): void {
     for (const { held } of this.byId.values()) if (held !== undefined) this.release(held);
@@ -112,7 +127,8 @@ export class Nodes {
     const { ino } = inode;
     const subvolumeId = inode.subvolume.id;
     const isPlaceholder = ino === EMPTY_SUBVOL_DIR_OBJECTID;
-    const node: Node = { id: this.nextId++, subvolumeId, ino, lookups: 0, held: isPlaceholder ? inode : undefined };
+    const held = isPlaceholder ? inode : undefined;
+    const node: Node = { id: this.nextId++, subvolumeId, ino, lookups: 0, held, isGone: false };
     this.byId.set(node.id, node);
     if (isPlaceholder) return node;
     let inodes = this.bySubvolume.get(subvolumeId);

@@ -43,6 +43,11 @@ export function nameChanged({ notices }: Server, parent: number, name: Uint8Arra
   notices.push(nameIsStale(parent, name), inodeIsStale(parent));
 }
 
+/** A subvolume was deleted: what the kernel remembers of it is wrong from now on. */
+export function subvolumeDeleted({ nodes, notices }: Server, subvolumeId: number): void {
+  for (const id of nodes.forgetSubvolume(subvolumeId)) notices.push(inodeIsStale(id));
+}
+
 /** A key came or went: names, targets and contents under it are others now. */
 export function keyChanged({ agreement, nodes, notices }: Server, identifier: Uint8Array): void {
   if (agreement.hasEpochs) notices.push(everyNameIsStale());

@@ -5,7 +5,7 @@
  * koffi's handling of Buffers; whoever calls them keeps the memory alive.
  */
 import koffi from 'koffi';
-import { codeOfErrno, FsError } from '../bytes/index.js';
+import { codeOfErrno, FsError, systemText } from '../bytes/index.js';
 
 /** A pointer as an integer. User-space addresses fit a double. */
 export type Address = number;
@@ -45,7 +45,7 @@ function checked(answer: number, syscall: string, path?: string): number {
   if (answer >= 0) return answer;
   const code = codeOfErrno(errno());
   const details = path === undefined ? { syscall } : { syscall, path };
-  throw new FsError(code, `${syscall} failed${path === undefined ? '' : ` on ${path}`}`, details);
+  throw new FsError(code, systemText(code) ?? `${syscall} failed`, details);
 }
 
 export function addressOf(bytes: Uint8Array): Address {

@@ -1,67 +1,68 @@
 /** Answers what Butterlock's own commands ask of a mount. */
 import { FsError, isFsError } from '../../bytes/index.js';
-import { createSnapshot, createSubvolume, deleteSubvolume } from '../../filesystem/index.js';
-import { type ControlAnswer, decodeControl, encodeControl } from '../control.js';
-import { nameChanged } from '../notices.js';
+import { ACCESS, describeVolume, type Inode } from '../../filesystem/index.js';
+import { encodePolicy, parsePolicy } from '../../fscrypt/index.js';
+import { type Answer, type Ask, decodeControl, encodeControl, pageOf } from '../control.js';
+import { bytesIn, nameIn, numberIn, type Unchecked } from '../questions.js';
+import { changePolicy } from './fscrypt-ioctls.js';
 import type { Ioctl, IoctlCall } from './ioctl-call.js';
+import { SUBVOLUME_CONTROLS } from './subvolume-controls.js';
 
-type Control = (call: IoctlCall, question: Record<string, unknown>) => ControlAnswer;
+/** One function for each thing that can be asked. */
+export type Answers<A extends Ask = Ask> = { readonly [K in A]: (call: IoctlCall, question: Unchecked) => Answer<K> };
 
-const CONTROLS: Readonly<Record<string, Control>> = {
-  status: ({ server }) => ({
+const CONTROLS: Answers = {
+  status: ({ server: { filesystem } }) => ({
     pid: process.pid,
-    image: server.filesystem.transaction.volume.device.name,
-    readOnly: !server.filesystem.transaction.writable,
+    image: filesystem.transaction.volume.device.name,
+    readOnly: !filesystem.transaction.writable,
   }),
   commit: ({ server }) => {
     server.commit();
     return {};
   },
-  subvolume: ({ inode }) => ({ id: inode.subvolume.id }),
-  createSubvolume: ({ server, nodeid, inode, caller }, question) => {
-    const name = nameIn(question);
-    const top = createSubvolume(inode, name, { uid: caller.uid, gid: inode.item.gid });
-    nameChanged(server, nodeid, name);
-    return { id: top.subvolume.id };
-  },
-  snapshot: ({ server, nodeid, inode }, question) => {
-    const { id, readOnly } = question;
-    if (typeof id !== 'number') throw new FsError('EINVAL', 'a snapshot is made of a subvolume');
-    const name = nameIn(question);
-    createSnapshot(server.filesystem.subvolume(id), inode, name, readOnly === true);
-    nameChanged(server, nodeid, name);
+  info: ({ server }) => describeVolume(server.filesystem),
+  enableEncryption: ({ server, caller }, { layout }) => {
+    caller.assertAdministrator();
+    if (layout !== 'item' && layout !== 'trailing') throw new FsError('EINVAL', 'there is no such layout');
+    server.filesystem.enableEncryption(layout);
     return {};
   },
-  deleteSubvolume: ({ server, nodeid, inode }, question) => {
-    const name = nameIn(question);
-    deleteSubvolume(inode, name);
-    nameChanged(server, nodeid, name);
+  ...SUBVOLUME_CONTROLS,
+  isEncrypted: (call, question) => ({ encrypted: target(call, question).encrypted }),
+  policy: (call, question) => {
+    const { policy, nonce } = call.server.filesystem.policy(target(call, question));
+    return { policy: encodePolicy(policy), nonce };
+  },
+  setPolicy: (call, question) => {
+    changePolicy(call, parsePolicy(bytesIn(question, 'policy')));
     return {};
+  },
+  keys: ({ server, caller }, question) => {
+    const keys = [...server.keys.list(caller.uid)].map((key, index) => [index, key] as const);
+    return pageOf(keys.slice(numberIn(question, 'from')));
   },
 };
 
 /** Failures are part of the answer, so that their message reaches the user. */
 export const control: Ioctl = (call) => {
   try {
-    return encodeControl(answer(call, decodeControl(call.input)));
+    const { ask, ...question } = decodeControl(call.input);
+    if (!isAsk(ask)) throw new FsError('EINVAL', `the mount cannot be asked ${JSON.stringify(ask)}`);
+    return encodeControl(CONTROLS[ask](call, question));
   } catch (error) {
     if (!isFsError(error)) throw error;
     return encodeControl({ error: error.code, message: error.message.slice(error.code.length + 2) });
   }
 };
 
-function answer(call: IoctlCall, question: Record<string, unknown>): ControlAnswer {
-  const { caller } = call;
-  if (caller.uid !== 0 && caller.uid !== process.getuid?.())
-    throw new FsError('EPERM', 'the mount belongs to somebody else');
-  const { ask } = question;
-  const run = typeof ask === 'string' && Object.hasOwn(CONTROLS, ask) ? CONTROLS[ask] : undefined;
-  if (run === undefined) throw new FsError('EINVAL', `the mount cannot be asked ${JSON.stringify(ask)}`);
-  return run(call, question);
+function isAsk(ask: unknown): ask is Ask {
+  return typeof ask === 'string' && Object.hasOwn(CONTROLS, ask);
 }
 
-function nameIn({ name }: Record<string, unknown>): Buffer {
-  if (typeof name !== 'string' || !/^([0-9a-f]{2})+$/.test(name))
-    throw new FsError('EINVAL', 'the question has no name');
-  return Buffer.from(name, 'hex');
+/** What a question is about: something in the directory that is asked, or what is asked itself. */
+function target({ server, inode, caller }: IoctlCall, question: Unchecked): Inode {
+  if (question.name === undefined) return inode;
+  caller.assertAccess(inode, ACCESS.EXECUTE);
+  return server.filesystem.lookup(inode, nameIn(question));
 }

@@ -1,4 +1,4 @@
-/** The ioctls of lsattr and chattr, of file versions and of trimming. */
+/** The ioctls of lsattr and chattr, and of file versions. */
 import { FsError } from '../../bytes/index.js';
 import type { Inode } from '../../filesystem/index.js';
 import {
@@ -13,7 +13,6 @@ import {
   INODE_NODUMP,
   INODE_SYNC,
 } from '../../format/index.js';
-import { CAPABILITY } from '../caller.js';
 import { type Ioctl, NOTHING } from './ioctl-call.js';
 
 /** FS_*_FL of linux include/uapi/linux/fs.h, and the bit of an inode item that each stands for. */
@@ -91,10 +90,4 @@ export const getVersion: Ioctl = ({ inode }) => {
   const bytes = Buffer.alloc(8);
   bytes.writeUInt32LE(inode.item.generation % 2 ** 32);
   return bytes;
-};
-
-/** There is nothing underneath that would be told of free space. */
-export const trim: Ioctl = ({ caller }) => {
-  if (!caller.isCapable(CAPABILITY.SYS_ADMIN)) throw new FsError('EPERM', 'trimming is for administrators');
-  throw new FsError('EOPNOTSUPP', 'an image file or device below the mount is not trimmed');
 };

@@ -3,67 +3,46 @@
  *
  * FUSE copies only the bytes that an ioctl's number speaks of, and three of these numbers speak of
  * less than the caller means. There the caller's memory is read or written directly. Butterlock's
- * own commands use numbers of their own (`…_INSIDE`) in which everything lies within the size.
+ * own commands ask in other ways: by ADD_KEY_INSIDE, and as control.ts says.
  */
 import { FsError, isZero } from '../../bytes/index.js';
-import { encodePolicy, IDENTIFIER_SIZE, POLICY_V2, parsePolicy } from '../../fscrypt/index.js';
+import { encodePolicy, IDENTIFIER_SIZE, POLICY_V2, type Policy, parsePolicy } from '../../fscrypt/index.js';
 import { CAPABILITY } from '../caller.js';
 import { keyChanged } from '../notices.js';
+import {
+  ADD_KEY_ARG,
+  KEY_SPEC,
+  KEY_SPEC_TYPE_DESCRIPTOR,
+  KEY_SPEC_TYPE_IDENTIFIER,
+  KEY_STATUS,
+  KEY_STATUS_ADDED_BY_SELF,
+  KEY_STATUS_ARG,
+  MAX_RAW_SIZE,
+  MIN_RAW_SIZE,
+  REMOVAL_FILES_BUSY,
+  REMOVAL_OTHER_USERS,
+  REMOVE_KEY_ARG,
+} from '../protocol/fscrypt.js';
 import { type Ioctl, type IoctlCall, NOTHING } from './ioctl-call.js';
 
-/** Numbers of linux include/uapi/linux/fscrypt.h, and those of our own with a larger size field. */
-export const FSCRYPT_IOCTL = {
-  SET_POLICY: 0x800c6613,
-  SET_POLICY_INSIDE: 0x40186613,
-  GET_POLICY: 0x400c6615,
-  GET_POLICY_EX: 0xc0096616,
-  GET_POLICY_EX_INSIDE: 0xc0206616,
-  ADD_KEY: 0xc0506617,
-  ADD_KEY_INSIDE: 0xc0906617,
-  REMOVE_KEY: 0xc0406618,
-  REMOVE_KEY_ALL_USERS: 0xc0406619,
-  GET_KEY_STATUS: 0xc080661a,
-  GET_NONCE: 0x8010661b,
-} as const;
-
-/** `struct fscrypt_key_specifier`. */
-export const KEY_SPEC = { type: 0, reserved: 4, identifier: 8, SIZE: 40 } as const;
-const KEY_SPEC_TYPE_DESCRIPTOR = 1;
-export const KEY_SPEC_TYPE_IDENTIFIER = 2;
-
-/** `struct fscrypt_add_key_arg`, without the raw key at its end. */
-export const ADD_KEY_ARG = { keySpec: 0, rawSize: 40, keyId: 44, flags: 48, reserved: 52, SIZE: 80 } as const;
-export const REMOVE_KEY_ARG = { keySpec: 0, removalStatusFlags: 40, reserved: 44, SIZE: 64 } as const;
-export const KEY_STATUS_ARG = {
-  keySpec: 0,
-  reserved: 40,
-  status: 64,
-  statusFlags: 68,
-  userCount: 72,
-  SIZE: 128,
-} as const;
-
-const REMOVAL_FILES_BUSY = 1;
-const REMOVAL_OTHER_USERS = 2;
-const KEY_STATUS = { absent: 1, present: 2, incompletelyRemoved: 3 } as const;
-const KEY_STATUS_ADDED_BY_SELF = 1;
-
-export const MIN_RAW_SIZE = 16;
-export const MAX_RAW_SIZE = 64;
 const V1_POLICY_SIZE = 12;
 
 // --- policies ---
 
-export const setPolicy: Ioctl = ({ server, inode, caller, address, input }) => {
-  const policy = parsePolicy(input.length >= POLICY_V2.SIZE ? Buffer.from(input) : readPolicy(caller, address));
-  const isOwner = caller.uid === inode.item.uid || caller.isCapable(CAPABILITY.FOWNER);
+export const setPolicy: Ioctl = (call) => {
+  changePolicy(call, parsePolicy(readPolicy(call.caller, call.address)));
+  return NOTHING;
+};
+
+/** Encrypts the directory that is asked, as far as the caller may. @throws FsError as Filesystem.setPolicy */
+export function changePolicy({ server, inode, caller }: IoctlCall, policy: Policy): void {
+  const isOwner = caller.isOwnerOf(inode);
   const mayNameAbsentKey = caller.isCapable(CAPABILITY.FOWNER);
   if (isOwner && !mayNameAbsentKey && !server.keys.isClaimed(policy.masterKeyIdentifier, caller.uid)) {
     throw new FsError('ENOKEY', 'only a key that the caller has added can be named');
   }
   server.filesystem.setPolicy(inode, policy, isOwner, mayNameAbsentKey);
-  return NOTHING;
-};
+}
 
 /** The first byte tells the version, and it the size. */
 function readPolicy(caller: IoctlCall['caller'], address: number): Buffer {
@@ -81,14 +60,13 @@ export const getPolicyV1: Ioctl = ({ server, inode }) => {
 
 const SIZE_FIELD = 8;
 
-export const getPolicy: Ioctl = ({ server, inode, caller, address, input, outputSize }) => {
+export const getPolicy: Ioctl = ({ server, inode, caller, address, input }) => {
   const { policy } = server.filesystem.policy(inode);
   if (input.length < SIZE_FIELD) throw new FsError('EINVAL', 'the argument is too short');
   if (input.readBigUInt64LE() < BigInt(POLICY_V2.SIZE)) throw new FsError('EOVERFLOW', 'the policy does not fit');
   const bytes = Buffer.alloc(SIZE_FIELD + POLICY_V2.SIZE);
   bytes.writeBigUInt64LE(BigInt(POLICY_V2.SIZE));
   bytes.set(encodePolicy(policy), SIZE_FIELD);
-  if (outputSize >= bytes.length) return bytes;
   caller.write(address, bytes);
   return NOTHING;
 };

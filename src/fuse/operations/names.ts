@@ -1,6 +1,7 @@
 /** Requests about names: finding, making, moving and removing them. */
 import { FsError, isFsError } from '../../bytes/index.js';
 import type { Inode } from '../../filesystem/index.js';
+import { FIRST_FREE_OBJECTID } from '../../format/index.js';
 import { appendNoEntry, CACHE_SECONDS, putEntry } from '../protocol/attributes.js';
 import {
   CREATE_IN,
@@ -126,7 +127,10 @@ export const unlink: Operation = ({ filesystem, nodes }, request) => {
 export const removeDirectory: Operation = ({ filesystem, nodes }, request) => {
   const directory = nodes.inode(request.nodeid);
   const name = request.name(0);
-  nodes.whileHeld(filesystem.lookup(directory, name), () => filesystem.rmdir(directory, name));
+  const removed = filesystem.lookup(directory, name);
+  nodes.whileHeld(removed, () => filesystem.rmdir(directory, name));
+  // An empty subvolume can be removed so, too.
+  if (removed.ino === FIRST_FREE_OBJECTID) nodes.forgetSubvolume(removed.subvolume.id);
 };
 
 export const rename: Operation = (server, request) => move(server, request, RENAME_IN.SIZE, 0);

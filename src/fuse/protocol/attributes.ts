@@ -10,6 +10,8 @@ export const CACHE_SECONDS = 86_400;
 const BLOCK_SIZE = 4096;
 /** The upper half of a shown inode number counts these per subvolume. */
 const SUBVOLUME_STEP = 256;
+/** The same, in bits of the whole number. */
+const SUBVOLUME_SHIFT = 40n;
 const TWO_32 = 0x1_0000_0000;
 /** STATX_BASIC_STATS and STATX_BTIME of statx(2). */
 const STATX_ALL = 0x7ff | 0x800;
@@ -22,6 +24,12 @@ export function putIno(reply: Reply, at: number, subvolumeId: number, ino: numbe
   const above = subvolumeId === FS_TREE_OBJECTID ? 0 : subvolumeId * SUBVOLUME_STEP;
   reply.u32(at, ino % TWO_32);
   reply.u32(at + 4, (Math.floor(ino / TWO_32) + above) % TWO_32);
+}
+
+/** The inode behind a number that {@link putIno} wrote. */
+export function inodeShownAs(shown: bigint): { root: number; ino: number } {
+  const root = Number(shown >> SUBVOLUME_SHIFT);
+  return { root: root === 0 ? FS_TREE_OBJECTID : root, ino: Number(shown & ((1n << SUBVOLUME_SHIFT) - 1n)) };
 }
 
 function putAttr(reply: Reply, at: number, attributes: Attributes): void {
