@@ -2,7 +2,8 @@
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { FsError, isFsError } from '../bytes/index.js';
-import type { FilePolicy, VolumeFs, VolumeStats } from '../library/index.js';
+import type { FilePolicy, VolumeStats } from '../library/index.js';
+import type { CommandFs } from './command-volume.js';
 import { join } from './image-path.js';
 
 export type EntryType = 'dir' | 'file' | 'symlink' | 'blk' | 'chr' | 'fifo' | 'socket';
@@ -57,7 +58,7 @@ const READ_PIECE = 1024 * 1024;
 const PLACEHOLDER_INO = 2;
 
 /** Describes the entry at a path; what cannot be told is told as an error in it. */
-export function describeEntry(fs: VolumeFs, path: Uint8Array, details: EntryDetails): Entry {
+export function describeEntry(fs: CommandFs, path: Uint8Array, details: EntryDetails): Entry {
   const entry: Entry = pathFields(path);
   let stats: VolumeStats<bigint>;
   try {
@@ -76,11 +77,11 @@ export function describeEntry(fs: VolumeFs, path: Uint8Array, details: EntryDeta
 
 /** Entries below a directory, depth first, names in ascending order. The directory itself is not among them. */
 export function* entriesBelow(
-  fs: VolumeFs,
+  fs: CommandFs,
   directory: Uint8Array,
   isRecursive: boolean,
 ): Generator<{ path: Buffer; isDirectory: boolean }> {
-  const found = fs.readdirSync(fullPath(directory), { withFileTypes: true, encoding: 'buffer' });
+  const found = [...fs.opendirSync(fullPath(directory))];
   found.sort((a, b) => Buffer.compare(a.name, b.name));
   for (const dirent of found) {
     const path = isTop(directory) ? dirent.name : join(directory, dirent.name);
@@ -91,7 +92,7 @@ export function* entriesBelow(
 }
 
 /** A subvolume in an encrypted directory cannot be entered without the key; its entry says so. */
-function canEnter(fs: VolumeFs, path: Uint8Array): boolean {
+function canEnter(fs: CommandFs, path: Uint8Array): boolean {
   try {
     return fs.lstatSync(fullPath(path)).isDirectory();
   } catch (error) {
@@ -106,7 +107,7 @@ export function fullPath(path: Uint8Array): Buffer {
 }
 
 /** The subvolume of the directory that an entry is in. */
-function rootOf(fs: VolumeFs, path: Uint8Array): number {
+function rootOf(fs: CommandFs, path: Uint8Array): number {
   const slash = path.lastIndexOf(0x2f);
   return fs.lstatSync(fullPath(path.subarray(0, Math.max(0, slash)))).dev;
 }
@@ -170,14 +171,14 @@ function deviceNumbers(rdev: number): [number, number] {
   return [(rdev >>> 8) & 0xfff, (rdev & 0xff) | ((rdev >>> 12) & 0xfff00)];
 }
 
-function addXattrs(fs: VolumeFs, path: Uint8Array, entry: Entry): void {
+function addXattrs(fs: CommandFs, path: Uint8Array, entry: Entry): void {
   const names = fs.listxattrSync(fullPath(path), { follow: false }).sort(Buffer.compare);
   if (names.length === 0) return;
   const value = (name: Buffer): string => fs.getxattrSync(fullPath(path), name, { follow: false }).toString('hex');
   entry.xattrs = Object.fromEntries(names.map((name) => [name.toString(), value(name)]));
 }
 
-function addTarget(fs: VolumeFs, path: Uint8Array, entry: Entry): void {
+function addTarget(fs: CommandFs, path: Uint8Array, entry: Entry): void {
   try {
     const target = fs.readlinkSync(fullPath(path), 'buffer');
     if (isUtf8(target)) entry.target = target.toString();
@@ -188,7 +189,7 @@ function addTarget(fs: VolumeFs, path: Uint8Array, entry: Entry): void {
 }
 
 /** As the kernel does, a regular file tells its policy only to who can open it. */
-function addEncryption(fs: VolumeFs, path: Uint8Array, stats: VolumeStats<bigint>, entry: Entry): void {
+function addEncryption(fs: CommandFs, path: Uint8Array, stats: VolumeStats<bigint>, entry: Entry): void {
   try {
     if (stats.isFile()) fs.closeSync(fs.openSync(fullPath(path)));
     entry.encrypted = stats.encrypted;
@@ -203,7 +204,7 @@ function addEncryption(fs: VolumeFs, path: Uint8Array, stats: VolumeStats<bigint
   }
 }
 
-function addDigest(fs: VolumeFs, path: Uint8Array, entry: Entry): void {
+function addDigest(fs: CommandFs, path: Uint8Array, entry: Entry): void {
   try {
     entry.sha256 = digestOf(fs, fullPath(path));
   } catch (error) {
@@ -211,13 +212,13 @@ function addDigest(fs: VolumeFs, path: Uint8Array, entry: Entry): void {
   }
 }
 
-function digestOf(fs: VolumeFs, path: Uint8Array): string {
+function digestOf(fs: CommandFs, path: Uint8Array): string {
   const hash = createHash('sha256');
   const fd = fs.openSync(path);
   const piece = Buffer.alloc(READ_PIECE);
   try {
-    for (let count = fs.readSync(fd, piece); count > 0; count = fs.readSync(fd, piece))
-      hash.update(piece.subarray(0, count));
+    for (let count = -1; count !== 0; hash.update(piece.subarray(0, count)))
+      count = fs.readSync(fd, piece, 0, piece.length, null);
     return hash.digest('hex');
   } finally {
     fs.closeSync(fd);

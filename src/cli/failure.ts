@@ -29,7 +29,7 @@ const EXIT_CODES: Partial<Record<ErrorCode, number>> = {
 };
 
 const ADVICE: Partial<Record<ErrorCode, string>> = {
-  ENOKEY: 'give the key with --key-file',
+  ENOKEY: "give the key with --key-file, or to a mount with 'butterlock key add'",
   ENOSPC: 'delete something first',
   EXDEV: 'copy it instead',
 };

@@ -1,6 +1,7 @@
 /** Master keys in files: raw bytes, never text. */
 import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { FsError, systemRandom } from '../bytes/index.js';
+import { Keyring } from '../fscrypt/index.js';
 
 const KEY_BYTES = 64;
 const SHORTEST_KEY = 16;
@@ -50,6 +51,26 @@ export function withKeys<T>(paths: readonly string[], work: (keys: Uint8Array[])
     return work(keys);
   } finally {
     for (const key of keys) key.fill(0);
+  }
+}
+
+/** The identifier of a key: what policies name it by. */
+export function identifierOf(key: Uint8Array): Uint8Array {
+  const keyring = new Keyring();
+  try {
+    return keyring.add(key);
+  } finally {
+    keyring.close();
+  }
+}
+
+/** As {@link withKeys}, for one file. */
+export function withKey<T>(path: string, work: (key: Uint8Array) => T): T {
+  const key = readKeyFile(path);
+  try {
+    return work(key);
+  } finally {
+    key.fill(0);
   }
 }
 

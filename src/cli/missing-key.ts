@@ -1,10 +1,10 @@
 /** Telling a name that is not there from one that cannot be seen without its key. */
 import { FsError, isFsError } from '../bytes/index.js';
-import type { OpenVolume } from '../library/index.js';
+import type { CommandVolume } from './command-volume.js';
 import { parentOf } from './image-path.js';
 
 /** The error to tell: that a key is missing, where that is why a name was not found. */
-export function explained(volume: OpenVolume, error: unknown): unknown {
+export function explained(volume: CommandVolume, error: unknown): unknown {
   if (!isFsError(error, 'ENOENT')) return error;
   const directory = [error.path, error.dest]
     .map((path) => lockedAbove(volume, path))
@@ -15,7 +15,7 @@ export function explained(volume: OpenVolume, error: unknown): unknown {
 }
 
 /** The deepest directory above a path that is there, if its names are encrypted and its key is not given. */
-function lockedAbove({ fs, keyring }: OpenVolume, path: string | undefined): string | undefined {
+function lockedAbove({ fs, keyring }: CommandVolume, path: string | undefined): string | undefined {
   if (path === undefined) return undefined;
   try {
     let directory = parentOf(Buffer.from(path));

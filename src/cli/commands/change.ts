@@ -1,6 +1,8 @@
 /** mkdir, rm, rmdir, truncate, fallocate, chmod, chown, touch: changing what is there. */
+import { constants } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
-import type { PathLike, VolumeFs } from '../../library/index.js';
+import type { PathLike } from '../../library/index.js';
+import type { CommandFs } from '../command-volume.js';
 import { forEach } from '../each.js';
 import { UsageError } from '../failure.js';
 import { imagePath } from '../image-path.js';
@@ -71,7 +73,7 @@ function addAttributeCommands(program: Command): void {
     .option('-h, --no-dereference', 'change symlinks, not what they lead to')
     .action((image: string, owner: string, paths: string[], options: ImageOptions & { dereference: boolean }) => {
       const { uid, gid } = argument(owner, parseOwner);
-      const change = (fs: VolumeFs, path: PathLike): void =>
+      const change = (fs: CommandFs, path: PathLike): void =>
         options.dereference ? fs.chownSync(path, uid, gid) : fs.lchownSync(path, uid, gid);
       writing(image, options, (volume) => forEach(volume, paths, (path, fs) => change(fs, imagePath(path))));
     });
@@ -93,7 +95,7 @@ function pathsCommand(
   program: Command,
   name: string,
   description: string,
-  work: (fs: VolumeFs, path: PathLike, options: ChangeOptions) => void,
+  work: (fs: CommandFs, path: PathLike, options: ChangeOptions) => void,
 ): Command {
   return withImageOptions(program.command(`${name} <image> <path...>`))
     .description(description)
@@ -103,13 +105,13 @@ function pathsCommand(
 }
 
 /** Makes the file if it is not there, as truncate(1) does. */
-function truncate(fs: VolumeFs, path: PathLike, size: number): void {
-  if (!fs.existsSync(path)) fs.closeSync(fs.openSync(path, 'a'));
+function truncate(fs: CommandFs, path: PathLike, size: number): void {
+  if (!fs.existsSync(path)) makeFile(fs, path);
   fs.truncateSync(path, size);
 }
 
 function allocate(
-  fs: VolumeFs,
+  fs: CommandFs,
   path: PathLike,
   { offset, length, punchHole, zeroRange, keepSize }: AllocateOptions,
 ): void {
@@ -119,19 +121,23 @@ function allocate(
     fs.punchHoleSync(path, offset, length);
     return;
   }
-  if (!fs.existsSync(path)) fs.closeSync(fs.openSync(path, 'a'));
+  if (!fs.existsSync(path)) makeFile(fs, path);
   const keep = { keepSize: keepSize ?? false };
   if (zeroRange === true) fs.zeroRangeSync(path, offset, length, keep);
   else fs.fallocateSync(path, offset, length, keep);
 }
 
-function touch(fs: VolumeFs, path: PathLike, { date, create }: { date?: bigint; create: boolean }): void {
+function touch(fs: CommandFs, path: PathLike, { date, create }: { date?: bigint; create: boolean }): void {
   if (!fs.existsSync(path)) {
     if (!create) return;
-    fs.closeSync(fs.openSync(path, 'a'));
+    makeFile(fs, path);
   }
   const time = date ?? BigInt(Date.now()) * 1_000_000n;
   fs.utimesSync(path, time, time);
+}
+
+function makeFile(fs: CommandFs, path: PathLike): void {
+  fs.closeSync(fs.openSync(path, constants.O_WRONLY | constants.O_CREAT));
 }
 
 /** Arguments are parsed by hand where options follow them. */

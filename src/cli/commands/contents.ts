@@ -2,7 +2,8 @@
 import { constants } from 'node:fs';
 import type { Command } from 'commander';
 import { FsError } from '../../bytes/index.js';
-import type { PathLike, VolumeFs } from '../../library/index.js';
+import type { PathLike } from '../../library/index.js';
+import type { CommandFs } from '../command-volume.js';
 import { forEach } from '../each.js';
 import { UsageError } from '../failure.js';
 import { bytesOf, imagePath } from '../image-path.js';
@@ -35,20 +36,20 @@ export function addContentsCommands(program: Command): void {
     });
 }
 
-function copyOut(fs: VolumeFs, path: PathLike): void {
+function copyOut(fs: CommandFs, path: PathLike): void {
   if (fs.statSync(path).isDirectory())
     throw new FsError('EISDIR', 'it is a directory', { path: bytesOf(path).toString() });
   const fd = fs.openSync(path);
   const piece = Buffer.alloc(PIECE);
   try {
-    for (let count = fs.readSync(fd, piece); count > 0; count = fs.readSync(fd, piece))
-      output.bytes(piece.subarray(0, count));
+    for (let count = -1; count !== 0; output.bytes(piece.subarray(0, count)))
+      count = fs.readSync(fd, piece, 0, piece.length, null);
   } finally {
     fs.closeSync(fd);
   }
 }
 
-function copyIn(fs: VolumeFs, path: PathLike, { offset, append }: WriteOptions): void {
+function copyIn(fs: CommandFs, path: PathLike, { offset, append }: WriteOptions): void {
   const { O_WRONLY, O_CREAT, O_TRUNC, O_APPEND } = constants;
   const keeps = append === true ? O_APPEND : offset === undefined ? O_TRUNC : 0;
   const fd = fs.openSync(path, O_WRONLY | O_CREAT | keeps);
@@ -64,7 +65,7 @@ function copyIn(fs: VolumeFs, path: PathLike, { offset, append }: WriteOptions):
   }
 }
 
-function writeAll(fs: VolumeFs, fd: number, bytes: Uint8Array, position: number | undefined): void {
+function writeAll(fs: CommandFs, fd: number, bytes: Uint8Array, position: number | undefined): void {
   for (let done = 0; done < bytes.length; ) {
     const count = fs.writeSync(fd, bytes, done, bytes.length - done, position === undefined ? null : position + done);
     if (count === 0) throw new FsError('ENOSPC', 'no space left on the volume');

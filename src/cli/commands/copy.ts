@@ -1,7 +1,8 @@
 /** mv, ln, cp: names and copies inside one volume. */
 import { type Command, Option } from 'commander';
 import { FsError } from '../../bytes/index.js';
-import type { PathLike, VolumeFs } from '../../library/index.js';
+import type { PathLike } from '../../library/index.js';
+import type { CommandFs } from '../command-volume.js';
 import { forEach } from '../each.js';
 import { UsageError } from '../failure.js';
 import { baseName, bytesOf, imagePath, join } from '../image-path.js';
@@ -77,7 +78,7 @@ export function sourcesAndDestination(paths: string[]): { sources: PathLike[]; d
 }
 
 /** In a directory something keeps its name; otherwise the destination is its new name. */
-export function placeFor(fs: VolumeFs, source: PathLike, destination: PathLike, mustBeDirectory: boolean): PathLike {
+export function placeFor(fs: CommandFs, source: PathLike, destination: PathLike, mustBeDirectory: boolean): PathLike {
   const stats = fs.statSync(destination, { throwIfNoEntry: false });
   if (stats?.isDirectory() === true) return join(destination, baseName(source));
   if (mustBeDirectory)

@@ -3,15 +3,15 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { isFsError } from '../../bytes/index.js';
 import { ALLOWED_MODE_PAIRS } from '../../crypto/index.js';
 import { modeByName, modeName, namePadding } from '../../fscrypt/index.js';
-import type { FilePolicy, VolumeFs } from '../../library/index.js';
+import type { FilePolicy } from '../../library/index.js';
+import type { CommandFs } from '../command-volume.js';
 import { policyFields } from '../entry.js';
 import { UsageError } from '../failure.js';
 import { imagePath } from '../image-path.js';
-import { keyFiles, withKeys } from '../key-files.js';
+import { identifierOf, keyFiles, withKey } from '../key-files.js';
 import { parseInteger } from '../numbers.js';
 import { output } from '../output.js';
 import { type ImageOptions, reading, withImageOptions, writing } from '../session.js';
-import { identifierOf } from './key.js';
 
 interface EncryptOptions extends ImageOptions {
   readonly contents?: number;
@@ -67,7 +67,7 @@ function chosenKey({ keyFile }: ImageOptions): Uint8Array {
   const files = keyFile ?? keyFiles();
   const [file] = files;
   if (file === undefined || files.length > 1) throw new UsageError('encrypt needs exactly one --key-file');
-  return withKeys([file], ([key]) => identifierOf(key ?? new Uint8Array(0)));
+  return withKey(file, identifierOf);
 }
 
 /** The usual mode for names beside a mode for contents. */
@@ -77,7 +77,7 @@ function partnerOf(contentsMode: number): number {
   return pair.filenames;
 }
 
-function policyOf(fs: VolumeFs, path: string): FilePolicy | undefined {
+function policyOf(fs: CommandFs, path: string): FilePolicy | undefined {
   try {
     return fs.getPolicySync(imagePath(path), { follow: false });
   } catch (error) {

@@ -1,6 +1,7 @@
 /** ls, tree, stat, readlink: looking without changing anything. */
 import type { Command } from 'commander';
-import type { PathLike, VolumeFs, VolumeStats } from '../../library/index.js';
+import type { PathLike, VolumeStats } from '../../library/index.js';
+import type { CommandFs } from '../command-volume.js';
 import { forEach } from '../each.js';
 import { describeEntry, type Entry, entriesBelow, entryPath, fullPath, isTop } from '../entry.js';
 import { EXIT_DAMAGED } from '../failure.js';
@@ -63,7 +64,7 @@ export function addListCommands(program: Command): void {
     });
 }
 
-function list(fs: VolumeFs, top: Uint8Array, options: ListOptions): void {
+function list(fs: CommandFs, top: Uint8Array, options: ListOptions): void {
   const details = { sha256: options.sha256 ?? false };
   const isDirectory = fs.lstatSync(fullPath(top)).isDirectory();
   const isListed = isDirectory && options.directory !== true;
@@ -121,7 +122,7 @@ function showLine(entry: Entry, name: string, { long, sha256 }: ListOptions): vo
   output.line(`${digest}${fields.join(' ')} ${name}${target}`);
 }
 
-function showTree(fs: VolumeFs, top: Uint8Array): void {
+function showTree(fs: CommandFs, top: Uint8Array): void {
   output.line(shown(isTop(top) ? Buffer.from('/') : top));
   const visit = (directory: Uint8Array, indent: string): void => {
     const entries = [...entriesBelow(fs, directory, false)];
@@ -136,13 +137,13 @@ function showTree(fs: VolumeFs, top: Uint8Array): void {
   visit(top, '');
 }
 
-function linkTarget(fs: VolumeFs, path: Uint8Array): string {
+function linkTarget(fs: CommandFs, path: Uint8Array): string {
   const entry = describeEntry(fs, path, { sha256: false });
   if (entry.stat_error !== undefined) return ` [${entry.stat_error}]`;
   return entry.target === undefined ? '' : ` -> ${shown(Buffer.from(entry.target))}`;
 }
 
-function showStat(fs: VolumeFs, path: PathLike, options: ListOptions): void {
+function showStat(fs: CommandFs, path: PathLike, options: ListOptions): void {
   const stats = fs.lstatSync(path, { bigint: true });
   const entry = describeEntry(fs, entryPath(bytesOf(path)), { sha256: options.sha256 ?? false });
   noteDamage(entry);

@@ -1,7 +1,8 @@
 /** subvolume: create, delete, list, show, set-default, snapshot. */
 import type { Command } from 'commander';
 import { formatUuid, isZero } from '../../bytes/index.js';
-import type { Subvolume, VolumeFs } from '../../library/index.js';
+import type { Subvolume } from '../../library/index.js';
+import type { CommandFs } from '../command-volume.js';
 import { forEach } from '../each.js';
 import { baseName, imagePath } from '../image-path.js';
 import { formatTime } from '../numbers.js';
@@ -70,7 +71,7 @@ export function addSubvolumeCommands(program: Command): void {
     });
 }
 
-function listAll(fs: VolumeFs, asJson: boolean): void {
+function listAll(fs: CommandFs, asJson: boolean): void {
   for (const subvolume of fs.listSubvolumesSync()) {
     if (asJson) output.json(fields(subvolume));
     else if (subvolume.id !== TOP_SUBVOLUME) output.line(lineOf(subvolume));

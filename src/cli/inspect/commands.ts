@@ -1,10 +1,13 @@
 /** The commands `dump-super` and `dump-tree`. */
+import { closeSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { FsError } from '../../bytes/index.js';
 import { type BlockDevice, FileDevice } from '../../device/index.js';
+import { ask, openMount, syncMount } from '../../fuse/index.js';
 import { openVolumeDevices } from '../../volume/index.js';
 import { UsageError } from '../failure.js';
 import { output, warn } from '../output.js';
+import { isDirectory } from '../session.js';
 import { superLines } from './dump-super.js';
 import { treeLines } from './dump-tree.js';
 import { treeIdOf } from './tree-names.js';
@@ -50,11 +53,23 @@ function dumpTree(image: string, treeText: string | undefined): void {
   });
 }
 
+/** Of a mount, the image that it shows is read, as the last commit left it. */
 function onDevice(image: string, work: (device: BlockDevice) => void): void {
-  const device = FileDevice.open(image, { readOnly: true });
+  const device = FileDevice.open(isDirectory(image) ? imageOfMount(image) : image, { readOnly: true });
   try {
     work(device);
   } finally {
     device.close();
+  }
+}
+
+function imageOfMount(directory: string): string {
+  const fd = openMount(directory);
+  try {
+    const { image, readOnly } = ask(fd, 'status', {});
+    if (!readOnly) syncMount(directory);
+    return image;
+  } finally {
+    closeSync(fd);
   }
 }

@@ -1,7 +1,8 @@
 /** Copies inside one volume, keeping modes, owners, times, symlinks, hard links and attributes. */
 import { constants } from 'node:fs';
 import { FsError } from '../../bytes/index.js';
-import type { VolumeFs, VolumeStats } from '../../library/index.js';
+import type { VolumeStats } from '../../library/index.js';
+import type { CommandFs } from '../command-volume.js';
 import { join, parentOf } from '../image-path.js';
 
 export type ReflinkMode = 'always' | 'auto' | 'never';
@@ -18,7 +19,7 @@ const COPY_MODES: Record<ReflinkMode, number> = {
 };
 
 /** @throws FsError EISDIR (a directory, without `recursive`), EINVAL (a directory into itself), and so on */
-export function copyWithin(fs: VolumeFs, source: Uint8Array, target: Uint8Array, options: CopyWithinOptions): void {
+export function copyWithin(fs: CommandFs, source: Uint8Array, target: Uint8Array, options: CopyWithinOptions): void {
   const links = new Map<string, Uint8Array>();
   const stats = fs.lstatSync(source, { bigint: true });
   if (stats.isDirectory() && !options.recursive)
@@ -33,13 +34,13 @@ export function copyWithin(fs: VolumeFs, source: Uint8Array, target: Uint8Array,
   copyAny(fs, source, target, options, links);
 }
 
-function isSameFile(fs: VolumeFs, a: Uint8Array, b: Uint8Array): boolean {
+function isSameFile(fs: CommandFs, a: Uint8Array, b: Uint8Array): boolean {
   const [first, second] = [fs.statSync(a), fs.statSync(b, { throwIfNoEntry: false })];
   return first.dev === second?.dev && first.ino === second.ino;
 }
 
 function copyAny(
-  fs: VolumeFs,
+  fs: CommandFs,
   source: Uint8Array,
   target: Uint8Array,
   options: CopyWithinOptions,
@@ -61,19 +62,19 @@ function copyAny(
 }
 
 function copyDirectory(
-  fs: VolumeFs,
+  fs: CommandFs,
   source: Uint8Array,
   target: Uint8Array,
   options: CopyWithinOptions,
   links: Map<string, Uint8Array>,
 ): void {
   if (fs.lstatSync(target, { throwIfNoEntry: false })?.isDirectory() !== true) fs.mkdirSync(target);
-  for (const name of fs.readdirSync(source, 'buffer')) {
+  for (const { name } of fs.opendirSync(source)) {
     copyAny(fs, join(source, name), join(target, name), options, links);
   }
 }
 
-function keepAttributes(fs: VolumeFs, source: Uint8Array, target: Uint8Array, stats: VolumeStats<bigint>): void {
+function keepAttributes(fs: CommandFs, source: Uint8Array, target: Uint8Array, stats: VolumeStats<bigint>): void {
   for (const name of fs.listxattrSync(source, { follow: false })) {
     fs.setxattrSync(target, name, fs.getxattrSync(source, name, { follow: false }), { follow: false });
   }
@@ -82,7 +83,7 @@ function keepAttributes(fs: VolumeFs, source: Uint8Array, target: Uint8Array, st
   fs.lutimesSync(target, stats.atimeNs, stats.mtimeNs);
 }
 
-function isBelow(fs: VolumeFs, directory: Uint8Array, path: Uint8Array): boolean {
+function isBelow(fs: CommandFs, directory: Uint8Array, path: Uint8Array): boolean {
   const above = fs.realpathSync(directory, 'buffer');
   const parent = fs.realpathSync(parentOf(path), 'buffer');
   const prefix = above.at(-1) === 0x2f ? above : Buffer.concat([above, Buffer.from('/')]);

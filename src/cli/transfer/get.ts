@@ -20,11 +20,13 @@ import {
   writeSync,
 } from 'node:fs';
 import { FsError, isFsError } from '../../bytes/index.js';
-import type { OpenVolume, VolumeFs, VolumeStats } from '../../library/index.js';
+import type { VolumeStats } from '../../library/index.js';
+import type { CommandFs, CommandVolume } from '../command-volume.js';
 import { attempt } from '../each.js';
+import { makeHostNode, setHostTimes, setHostXattr } from '../host.js';
 import { join } from '../image-path.js';
 import { warn } from '../output.js';
-import { makeHostNode, setHostTimes, setHostXattr } from './host.js';
+
 import type { Progress } from './progress.js';
 
 export interface GetOptions {
@@ -37,15 +39,15 @@ const NEW_DIRECTORY_MODE = 0o700;
 const PRIVILEGED = /^(trusted|security)\./;
 
 export class Get {
-  private readonly volume: OpenVolume;
-  private readonly fs: VolumeFs;
+  private readonly volume: CommandVolume;
+  private readonly fs: CommandFs;
   private readonly options: GetOptions;
   private readonly progress: Progress;
   private readonly isRoot = process.getuid?.() === 0;
   private readonly links = new Map<string, Buffer>();
   private readonly piece = Buffer.alloc(PIECE);
 
-  constructor(volume: OpenVolume, options: GetOptions, progress: Progress) {
+  constructor(volume: CommandVolume, options: GetOptions, progress: Progress) {
     this.volume = volume;
     this.fs = volume.fs;
     this.options = options;
@@ -143,13 +145,13 @@ export class Get {
       if (this.isRoot || !PRIVILEGED.test(name.toString('latin1'))) this.keepXattr(source, target, name);
     }
     if (!stats.isSymbolicLink()) chmodSync(target, Number(stats.mode) & 0o7777);
-    setHostTimes(target, stats.atimeNs, stats.mtimeNs);
+    setHostTimes(target, stats.atimeNs, stats.mtimeNs, { follow: false });
   }
 
   private keepXattr(source: Buffer, target: Buffer, name: Buffer): void {
     const value = this.fs.getxattrSync(source, name, { follow: false });
     try {
-      setHostXattr(target, name, value);
+      setHostXattr(target, name, value, { follow: false });
     } catch (error) {
       if (!isFsError(error, 'EOPNOTSUPP', 'EPERM', 'ENOSPC', 'E2BIG', 'EINVAL')) throw error;
       warn(`${target.toString()}: the attribute ${name.toString()} is not kept, the filesystem there refuses it`);
@@ -158,7 +160,7 @@ export class Get {
 }
 
 /** Bytes of all files below a path of the volume, as far as they can be told. */
-export function volumeBytes(fs: VolumeFs, source: Buffer): number {
+export function volumeBytes(fs: CommandFs, source: Buffer): number {
   try {
     const stats = fs.lstatSync(source);
     if (!stats.isDirectory()) return stats.isFile() ? stats.size : 0;

@@ -1,11 +1,20 @@
 /** From the host into a volume, keeping modes, times, owners, symlinks, hard links, attributes and holes. */
-import { type BigIntStats, closeSync, lstatSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+} from 'node:fs';
 import { FsError, isFsError } from '../../bytes/index.js';
-import type { OpenVolume, VolumeFs } from '../../library/index.js';
+import type { CommandFs, CommandVolume } from '../command-volume.js';
 import { attempt } from '../each.js';
+import { hostXattr, hostXattrNames, nextHostData } from '../host.js';
 import { join } from '../image-path.js';
 import { warn } from '../output.js';
-import { hostXattrs, nextHostData } from './host.js';
 import type { Progress } from './progress.js';
 
 export interface PutOptions {
@@ -13,12 +22,14 @@ export interface PutOptions {
 }
 
 const PIECE = 1024 * 1024;
+const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC;
+const NEW_FILE_MODE = 0o600;
 /** Attributes of these namespaces are the host's own affair unless root copies. */
 const PRIVILEGED = /^(trusted|security)\./;
 
 export class Put {
-  private readonly volume: OpenVolume;
-  private readonly fs: VolumeFs;
+  private readonly volume: CommandVolume;
+  private readonly fs: CommandFs;
   private readonly options: PutOptions;
   private readonly progress: Progress;
   private readonly isRoot = process.getuid?.() === 0;
@@ -26,7 +37,7 @@ export class Put {
   private readonly links = new Map<string, Buffer>();
   private readonly piece = Buffer.alloc(PIECE);
 
-  constructor(volume: OpenVolume, options: PutOptions, progress: Progress) {
+  constructor(volume: CommandVolume, options: PutOptions, progress: Progress) {
     this.volume = volume;
     this.fs = volume.fs;
     this.options = options;
@@ -78,7 +89,7 @@ export class Put {
   private putFile(source: Buffer, target: Buffer, stats: BigIntStats): void {
     const host = openSync(source, 'r');
     try {
-      const fd = this.fs.openSync(target, 'w', 0o600);
+      const fd = this.fs.openSync(target, NEW_FILE, NEW_FILE_MODE);
       try {
         this.copyData(host, fd, Number(stats.size));
       } finally {
@@ -115,19 +126,20 @@ export class Put {
   }
 
   private keepAttributes(source: Buffer, target: Buffer, stats: BigIntStats): void {
-    for (const [name, value] of hostXattrs(source)) {
-      if (this.isRoot || !PRIVILEGED.test(name.toString('latin1'))) this.keepXattr(target, name, value);
+    for (const name of hostXattrNames(source, { follow: false })) {
+      if (this.isRoot || !PRIVILEGED.test(name.toString('latin1'))) this.keepXattr(source, target, name);
     }
     if (this.isRoot) this.fs.lchownSync(target, Number(stats.uid), Number(stats.gid));
     if (!stats.isSymbolicLink()) this.fs.chmodSync(target, Number(stats.mode) & 0o7777);
     this.fs.lutimesSync(target, stats.atimeNs, stats.mtimeNs);
   }
 
-  private keepXattr(target: Buffer, name: Buffer, value: Buffer): void {
+  private keepXattr(source: Buffer, target: Buffer, name: Buffer): void {
     try {
+      const value = hostXattr(source, name, { follow: false });
       this.fs.setxattrSync(target, name, value, { follow: false });
     } catch (error) {
-      if (!isFsError(error, 'EOPNOTSUPP', 'EPERM')) throw error;
+      if (!isFsError(error, 'EOPNOTSUPP', 'EPERM', 'ENODATA')) throw error;
       warn(`${target.toString()}: the attribute ${name.toString()} is not kept`);
     }
   }

@@ -219,7 +219,7 @@ describe('encryption', () => {
     for (const path of ['/s/name', `/s/${shown}`]) {
       const { status, stderr } = await butterlock(['cat', image, path]);
       assert.equal(status, 4);
-      assert.match(stderr, /^butterlock: .*; give the key with --key-file\n$/);
+      assert.match(stderr, /^butterlock: .*; give the key with --key-file, or to a mount with 'butterlock key add'\n$/);
     }
     assert.equal((await butterlock(['encrypt', image, '/s', '--key-file', keyFile(KEY.slice(1))])).status, 1);
     assert.equal((await butterlock(['encrypt', image, '/p'])).status, 2);
