@@ -6,6 +6,7 @@ import type { TrimRange } from '../transaction/index.js';
 import type { KeyClaims } from './claimed-keys.js';
 import { type Answer, type Ask, CONTROL, encodeControl, type Page, type Question, readAnswer } from './control.js';
 import { FILESYSTEM_TYPE, findMount, isDeadMount, realMountPoint, unmountFuse } from './kernel-mount.js';
+import { startOf } from './process-start.js';
 import { FITRIM, FSTRIM_RANGE } from './protocol/trim.js';
 import { ioctl, syncFilesystem } from './system-calls.js';
 
@@ -149,9 +150,8 @@ export function endMount(mountPoint: string): void {
     unmountFuse(path, true);
     return;
   }
-  const { pid, readOnly } = askMount(path, 'status', {});
+  const { pid, started, readOnly } = askMount(path, 'status', {});
   if (!readOnly) syncBeforeEnd(path);
-  const started = startOf(pid);
   try {
     unmountFuse(path);
   } catch (error) {
@@ -159,6 +159,7 @@ export function endMount(mountPoint: string): void {
       throw new FsError('EBUSY', 'it is in use: programs have files open or work in it', { path });
     throw error;
   }
+  // A server in another PID namespace cannot be seen from here; what it had to write it has written.
   while (started !== undefined && startOf(pid) === started) sleep(STEP);
 }
 
@@ -170,15 +171,4 @@ function syncBeforeEnd(path: string): void {
     if (!isFsError(error, 'ENOSPC', 'EIO')) throw error;
   }
   askMount(path, 'commit', {});
-}
-
-/** When a process started; undefined once it has ended. */
-function startOf(pid: number): string | undefined {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const [state, ...fields] = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    return state === 'Z' ? undefined : fields[18];
-  } catch {
-    return undefined;
-  }
 }

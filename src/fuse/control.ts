@@ -15,6 +15,8 @@ const PAGE_ROOM = CONTROL_SIZE - 256;
 
 export interface MountStatus {
   readonly pid: number;
+  /** When the process started, as {@link startOf} has it. */
+  readonly started: string | undefined;
   /** Absolute path of the image file or block device, as the server sees it. */
   readonly image: string;
   readonly readOnly: boolean;

@@ -1,6 +1,15 @@
 /** Mounting and unmounting: as root by the system calls, as anybody else through fusermount3. */
 import { spawnSync } from 'node:child_process';
-import { closeSync, constants, openSync, readFileSync, realpathSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  openSync,
+  readFileSync,
+  realpathSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { FsError, isFsError } from '../bytes/index.js';
 import {
@@ -130,10 +139,10 @@ export function realMountPoint(path: string): string {
   return isDeadMount(absolute) ? join(realpathSync(dirname(absolute)), basename(absolute)) : realpathSync(absolute);
 }
 
-/** Whether a path lies in a mount whose server was killed: nobody answers. */
+/** Whether a path lies in a mount whose server was killed: nobody answers, though the kernel knows attributes still. */
 export function isDeadMount(path: string): boolean {
   try {
-    statSync(path);
+    statfsSync(path);
     return false;
   } catch (error) {
     return error instanceof Error && 'code' in error && error.code === 'ENOTCONN';

@@ -36,6 +36,15 @@ test('an ordinary user mounts, works and unmounts', requireAbility('fuse', 'fuse
   asUser(`${butterlockCommand()} mount image mount`);
   asUser('echo mine > mount/file; mkdir mount/directory; mv mount/file mount/directory; ls -la mount');
   assert.throws(() => fs.readdirSync(join(home, 'mount')), { code: 'EACCES' });
+  for (const words of [
+    'subvolume create mount /sub',
+    'subvolume snapshot mount /sub /copy',
+    'subvolume delete mount /sub',
+    'trim mount',
+  ]) {
+    asUser(`${butterlockCommand()} ${words}`);
+  }
+  assert.match(asUser(`${butterlockCommand()} subvolume list mount`), /^ID 257 gen \d+ top level 5 path copy\n$/);
   asUser(`${butterlockCommand()} umount mount`);
   asUser(`${butterlockCommand()} mount image mount; cat mount/directory/file; ${butterlockCommand()} umount mount`);
   assertSound(copyWithoutMarks(image));

@@ -3,6 +3,7 @@ import { FsError, isFsError } from '../../bytes/index.js';
 import { ACCESS, describeVolume, type Inode } from '../../filesystem/index.js';
 import { encodePolicy, parsePolicy } from '../../fscrypt/index.js';
 import { type Answer, type Ask, decodeControl, encodeControl, pageOf } from '../control.js';
+import { startOf } from '../process-start.js';
 import { bytesIn, nameIn, numberIn, type Unchecked } from '../questions.js';
 import { changePolicy } from './fscrypt-ioctls.js';
 import type { Ioctl, IoctlCall } from './ioctl-call.js';
@@ -14,6 +15,7 @@ export type Answers<A extends Ask = Ask> = { readonly [K in A]: (call: IoctlCall
 const CONTROLS: Answers = {
   status: ({ server: { filesystem } }) => ({
     pid: process.pid,
+    started: startOf('self'),
     image: filesystem.transaction.volume.device.name,
     readOnly: !filesystem.transaction.writable,
   }),
