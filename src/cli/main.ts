@@ -1,5 +1,8 @@
 /** The command line: `butterlock COMMAND …`. */
+
 import { run } from './run.js';
 import { processStreams } from './streams.js';
+import { isHelperCall, runMountHelper } from './system-mount.js';
 
-process.exitCode = await run(process.argv.slice(2), processStreams);
+const words = process.argv.slice(2);
+process.exitCode = isHelperCall(words) ? await runMountHelper(words) : await run(words, processStreams);

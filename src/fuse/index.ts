@@ -10,7 +10,7 @@ export {
   syncMount,
   trimMount,
 } from './client.js';
-export { isDeadMount } from './kernel-mount.js';
+export { isDeadMount, type MountFlag, realMountPoint } from './kernel-mount.js';
 export { Log } from './log.js';
 export { Mount, type MountOptions } from './mount.js';
 export { addMountKey, removeMountKey, type StillUsed } from './mount-keys.js';

@@ -14,7 +14,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { FsError, isFsError } from '../bytes/index.js';
 import {
   createSocketPair,
-  MOUNT_FLAG,
+  MOUNT_FLAGS,
   mountFilesystem,
   receiveDescriptor,
   setNonBlocking,
@@ -32,7 +32,11 @@ export interface KernelMountOptions {
   readonly readOnly: boolean;
   /** Whether users other than the one who mounts may use it. */
   readonly allowOther: boolean;
+  readonly flags: readonly MountFlag[];
 }
+
+/** Flags of every kind of mount, by the names that mount(8) has for them. */
+export type MountFlag = Exclude<keyof typeof MOUNT_FLAGS, 'ro'>;
 
 function isRoot(): boolean {
   return process.geteuid?.() === 0;
@@ -43,13 +47,14 @@ export function mountFuse(mountPoint: string, options: KernelMountOptions): numb
   return isRoot() ? mountAsRoot(mountPoint, options) : mountAsUser(mountPoint, options);
 }
 
-function mountAsRoot(mountPoint: string, { source, readOnly, allowOther }: KernelMountOptions): number {
+function mountAsRoot(mountPoint: string, { source, readOnly, allowOther, flags }: KernelMountOptions): number {
   const fd = openFuse();
   try {
     const mode = statSync(mountPoint).mode.toString(8);
     const owner = `user_id=${process.getuid?.() ?? 0},group_id=${process.getgid?.() ?? 0}`;
     const data = `fd=${fd},rootmode=${mode},${owner},default_permissions${allowOther ? ',allow_other' : ''}`;
-    mountFilesystem(source, mountPoint, FILESYSTEM_TYPE, readOnly ? MOUNT_FLAG.READ_ONLY : 0, data);
+    const bits = flags.reduce((all, flag) => all | MOUNT_FLAGS[flag], readOnly ? MOUNT_FLAGS.ro : 0);
+    mountFilesystem(source, mountPoint, FILESYSTEM_TYPE, bits, data);
   } catch (error) {
     closeSync(fd);
     throw error;
@@ -66,10 +71,10 @@ function openFuse(): number {
 }
 
 /** fusermount3 mounts, and sends the descriptor through a socket it was given. */
-function mountAsUser(mountPoint: string, { source, readOnly, allowOther }: KernelMountOptions): number {
+function mountAsUser(mountPoint: string, { source, readOnly, allowOther, flags }: KernelMountOptions): number {
   const [ours, theirs] = createSocketPair();
   const name = `fsname=${source.replaceAll(/[\\,]/g, '\\$&')}`;
-  const choices = [name, 'subtype=butterlock', 'default_permissions', readOnly ? 'ro' : 'rw'];
+  const choices = [name, 'subtype=butterlock', 'default_permissions', readOnly ? 'ro' : 'rw', ...flags];
   if (allowOther) choices.push('allow_other');
   try {
     const { error, status, stderr } = spawnSync('fusermount3', ['-o', choices.join(','), '--', mountPoint], {

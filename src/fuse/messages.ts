@@ -6,8 +6,8 @@ import type { ServerOptions } from './server.js';
 export interface WorkerOptions extends ServerOptions {
   readonly image: string;
   readonly readOnly: boolean;
-  /** From the volume's top; undefined for the default subvolume. */
-  readonly subvolume: string | undefined;
+  /** Path from the volume's top, or id; undefined for the default subvolume. */
+  readonly subvolume: string | number | undefined;
   readonly keyFiles: readonly string[];
 }
 

@@ -6,7 +6,15 @@ import { closeSync, realpathSync, writeSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
 import { FsError, isFsError } from '../bytes/index.js';
-import { clearDeadMount, findMount, mountFuse, realMountPoint, unmountFuse, widenReadAhead } from './kernel-mount.js';
+import {
+  clearDeadMount,
+  findMount,
+  type MountFlag,
+  mountFuse,
+  realMountPoint,
+  unmountFuse,
+  widenReadAhead,
+} from './kernel-mount.js';
 import type { FromWorker, ToWorker, WorkerOptions } from './messages.js';
 import { createEvent } from './system-calls.js';
 
@@ -14,8 +22,8 @@ export interface MountOptions {
   /** Path of the image file or block device. */
   readonly image: string;
   readonly mountPoint: string;
-  /** Path of the subvolume that becomes the top, from the volume's top. Default: the default subvolume. */
-  readonly subvolume?: string;
+  /** Path, from the volume's top, or id of the subvolume that becomes the top. Default: the default subvolume. */
+  readonly subvolume?: string | number;
   readonly readOnly?: boolean;
   readonly allowOther?: boolean;
   /** Files with raw master keys, 16 to 64 bytes. */
@@ -24,6 +32,8 @@ export interface MountOptions {
   readonly commitSeconds?: number;
   /** Whether reading updates access times, in the manner of `relatime`. Default true. */
   readonly accessTimes?: boolean;
+  /** What the kernel is to forbid or to do. */
+  readonly flags?: readonly MountFlag[];
   /** Takes a line for everything that went wrong. */
   readonly log?: (line: string) => void;
 }
@@ -64,7 +74,7 @@ export class Mount {
    * @throws FsError as opening the volume does; ENODEV, EPERM, ENOENT, EBUSY when it cannot be mounted
    */
   static async start(options: MountOptions): Promise<Mount> {
-    const { image, allowOther = false } = options;
+    const { image, allowOther = false, flags = [] } = options;
     const log = options.log ?? (() => undefined);
     const mountPoint = realMountPoint(options.mountPoint);
     clearDeadMount(mountPoint);
@@ -81,7 +91,7 @@ export class Mount {
     const readOnly = readOnlyReasons.length > 0;
     if (readOnly) log(`read-only: ${readOnlyReasons.join('; ')}`);
     try {
-      const fd = mountFuse(mountPoint, { source: workerData.image, readOnly, allowOther });
+      const fd = mountFuse(mountPoint, { source: workerData.image, readOnly, allowOther, flags });
       return await Mount.serve(mountPoint, worker, fd, log);
     } catch (error) {
       worker.postMessage({ kind: 'stop' } satisfies ToWorker);

@@ -65,7 +65,8 @@ export function createEvent(): number {
   return checked(eventfd(0, O_NONBLOCK | O_CLOEXEC), 'eventfd');
 }
 
-export const MOUNT_FLAG = { READ_ONLY: 1, NO_SUID: 2, NO_DEV: 4, NO_EXEC: 8, NO_ATIME: 1024 } as const;
+/** Flags of mount(2), by the names that mount(8) has for them. */
+export const MOUNT_FLAGS = { ro: 1, nosuid: 2, nodev: 4, noexec: 8, sync: 16, nosymfollow: 256 } as const;
 
 /** mount(2). @throws FsError */
 export function mountFilesystem(source: string, target: string, type: string, flags: number, data: string): void {

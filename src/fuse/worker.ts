@@ -43,14 +43,20 @@ function openFilesystem(
   }
 }
 
-/** The directory that becomes the top of the mount. @throws FsError EINVAL if the path leads to no subvolume */
-function findRoot(filesystem: Filesystem, path: string | undefined): Inode {
-  if (path === undefined) return filesystem.root();
-  const top = filesystem.inode(FS_TREE_OBJECTID, FIRST_FREE_OBJECTID);
-  const names = path.split('/').filter((name) => name !== '');
-  const found = names.reduce((directory, name) => filesystem.lookup(directory, Buffer.from(name)), top);
-  if (found.ino !== FIRST_FREE_OBJECTID) throw new FsError('EINVAL', `${path} is no subvolume`, { path });
-  return found;
+/** The directory that becomes the top of the mount. @throws FsError ENOENT; EINVAL if a path leads to no subvolume */
+function findRoot(filesystem: Filesystem, subvolume: string | number | undefined): Inode {
+  if (subvolume === undefined) return filesystem.root();
+  try {
+    if (typeof subvolume === 'number') return filesystem.inode(subvolume, FIRST_FREE_OBJECTID);
+    const top = filesystem.inode(FS_TREE_OBJECTID, FIRST_FREE_OBJECTID);
+    const names = subvolume.split('/').filter((name) => name !== '');
+    const found = names.reduce((directory, name) => filesystem.lookup(directory, Buffer.from(name)), top);
+    if (found.ino === FIRST_FREE_OBJECTID) return found;
+  } catch (error) {
+    if (isFsError(error, 'ENOENT')) throw new FsError('ENOENT', `there is no subvolume ${subvolume}`);
+    throw error;
+  }
+  throw new FsError('EINVAL', `${subvolume} is no subvolume`);
 }
 
 function post(port: MessagePort, message: FromWorker): void {
