@@ -202,8 +202,12 @@ function checkKind(path: string, stats: BigIntStats): void {
 function refuseKernelUse(path: string, stats: BigIntStats): void {
   const use = describeKernelUse(stats);
   if (use === undefined) return;
-  const advice = use.startsWith('mounted') ? 'unmount it' : 'unmount or detach that';
-  throw new FsError('EBUSY', `${path}: ${use} by the kernel; ${advice} before writing to it here`, { path });
+  throw new FsError('EBUSY', `${path}: ${use}; ${adviceFor(use)} before writing to it here`, { path });
+}
+
+function adviceFor(use: string): string {
+  if (use.endsWith('butterlock')) return 'give that directory in its stead, or unmount it';
+  return use.startsWith('mounted') ? 'unmount it' : 'unmount or detach that';
 }
 
 function lockForWriting(path: string, fd: number): void {

@@ -1,9 +1,12 @@
 /** Finds out whether the kernel uses a file or block device: mounted, or behind a loop device. Linux only. */
 import { type BigIntStats, readdirSync, readFileSync, statSync } from 'node:fs';
 
+/** The type of a mount whose server is butterlock, as /proc shows it. */
+const OUR_MOUNTS = 'fuse.butterlock';
+
 /**
  * What the kernel does with the file or block device of `stats`, in words, such as
- * `mounted at /mnt`. Undefined when nothing is known, also where there is no /proc or /sys.
+ * `mounted at /mnt by the kernel`. Undefined when nothing is known, also where there is no /proc or /sys.
  */
 export function describeKernelUse(stats: BigIntStats): string | undefined {
   return describeMount(stats) ?? describeLoop(stats);
@@ -18,9 +21,10 @@ function describeMount(stats: BigIntStats): string | undefined {
   for (const line of readText('/proc/self/mountinfo').split('\n')) {
     const [before = '', after = ''] = line.split(' - ');
     const [, , mountNumber, , mountPoint = ''] = before.split(' ');
-    const source = unescapeMountField(after.split(' ')[1] ?? '');
+    const [type = '', device = ''] = after.split(' ');
+    const source = unescapeMountField(device);
     if ((number !== undefined && mountNumber === number) || (source.startsWith('/') && isSame(source, stats))) {
-      return `mounted at ${unescapeMountField(mountPoint)}`;
+      return `mounted at ${unescapeMountField(mountPoint)} by ${type === OUR_MOUNTS ? 'butterlock' : 'the kernel'}`;
     }
   }
   return undefined;
@@ -30,7 +34,7 @@ function describeLoop(stats: BigIntStats): string | undefined {
   for (const name of listDirectory('/sys/block')) {
     if (!name.startsWith('loop')) continue;
     const backing = readText(`/sys/block/${name}/loop/backing_file`).replace(/\n$/, '');
-    if (backing !== '' && isSame(backing, stats)) return `attached to /dev/${name}`;
+    if (backing !== '' && isSame(backing, stats)) return `attached to /dev/${name} by the kernel`;
   }
   return undefined;
 }

@@ -14,6 +14,8 @@ import { ioctl, syncFilesystem } from './system-calls.js';
 const STEP = 10;
 /** How long the kernel may take to hand over what it has collected, in milliseconds. */
 const FLUSH_LIMIT = 60_000;
+/** For one request that waits, so many later ones may be answered first. */
+const OVERTAKING = 16;
 const ALL = Number.MAX_SAFE_INTEGER;
 
 /**
@@ -112,17 +114,24 @@ export function syncMount(path: string): void {
 
 /** Has the kernel hand over to the server what programs wrote. */
 export function flushKernel(path: string): void {
-  withOpen(path, syncFilesystem);
-  // The call above may return while requests are still on their way.
-  const connection = connectionOf(path);
-  for (let waited = 0; waited < FLUSH_LIMIT && hasRequestsWaiting(connection); waited += STEP) sleep(STEP);
+  withOpen(path, (fd) => {
+    syncFilesystem(fd);
+    // That may return while requests are still on their way. On a busy mount there are always some.
+    const connection = connectionOf(path);
+    const enough = ask(fd, 'status', {}).answered + OVERTAKING * (requestsWaiting(connection) + 1);
+    for (let waited = 0; waited < FLUSH_LIMIT && requestsWaiting(connection) > 0; waited += STEP) {
+      if (ask(fd, 'status', {}).answered >= enough) return;
+      sleep(STEP);
+    }
+  });
 }
 
-function hasRequestsWaiting(connection: string): boolean {
+/** How many requests are on their way; none where the kernel does not tell. */
+function requestsWaiting(connection: string): number {
   try {
-    return readFileSync(`/sys/fs/fuse/connections/${connection}/waiting`, 'utf8').trim() !== '0';
+    return Number(readFileSync(`/sys/fs/fuse/connections/${connection}/waiting`, 'utf8'));
   } catch {
-    return false;
+    return 0;
   }
 }
 

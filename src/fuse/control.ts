@@ -20,6 +20,8 @@ export interface MountStatus {
   /** Absolute path of the image file or block device, as the server sees it. */
   readonly image: string;
   readonly readOnly: boolean;
+  /** How many requests of the kernel it has answered. */
+  readonly answered: number;
 }
 
 /** As many items as fit into an answer, and where the next page begins. */

@@ -51,6 +51,8 @@ export class Server {
   readonly agreement: Agreement = { minor: 0, hasEpochs: false };
   /** Number of this mount's device, as `st_dev` shows it: known once it is mounted. */
   mountDevice: string | undefined;
+  /** How many requests have been answered. */
+  answered = 0;
   /** Notices that must reach the kernel before the reply to the request under way. */
   readonly notices: Uint8Array[] = [];
   private readonly channel: Channel;
@@ -103,6 +105,7 @@ export class Server {
 
   private answer(): void {
     const { request, reply } = this;
+    this.answered += 1;
     reply.begin(request);
     const operation = OPERATIONS[request.opcode];
     if (operation === undefined) reply.fail(ENOSYS);

@@ -243,3 +243,20 @@ test(
     volume.finish();
   },
 );
+
+test(
+  'what a command has done on a mount is durable when it returns',
+  requireAbility('fuse', 'btrfs-progs'),
+  async () => {
+    const volume = new MountedVolume({ size: 512 });
+    const bytes = Buffer.alloc(3_000_000, 'durable ');
+    await mustButterlock(['write', volume.path, '/file'], { input: bytes });
+    await mustButterlock(['subvolume', 'create', volume.path, '/sub']);
+    await mustButterlock(['touch', '-d', '@5', volume.path, '/sub']);
+    volume.kill();
+    volume.mount();
+    assert.ok(fs.readFileSync(volume.at('file')).equals(bytes));
+    assert.equal(fs.statSync(volume.at('sub')).mtimeMs, 5000);
+    volume.finish();
+  },
+);

@@ -29,6 +29,7 @@ test('a mounted image has one writer', requireAbility('fuse'), () => {
     encoding: 'utf8',
   });
   assert.equal(second.status, 5, second.stderr);
+  assert.match(second.stderr, new RegExp(`mounted at ${volume.path} by butterlock; give that directory in its stead`));
   fs.writeFileSync(volume.at('file'), 'still there');
   volume.unmount();
 });

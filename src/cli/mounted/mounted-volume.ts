@@ -3,7 +3,7 @@ import { closeSync } from 'node:fs';
 import { equalBytes } from '../../bytes/index.js';
 import type { ContextLayout, VolumeInfo } from '../../filesystem/index.js';
 import type { KeyStatus } from '../../fscrypt/index.js';
-import { ask, keysOf, openMount, syncMount, trimMount } from '../../fuse/index.js';
+import { ask, keysOf, openMount, trimMount } from '../../fuse/index.js';
 import type { TrimRange } from '../../transaction/index.js';
 import type { CommandVolume } from '../command-volume.js';
 import { asCall } from './mounted-files.js';
@@ -12,7 +12,6 @@ import { MountedFs } from './mounted-fs.js';
 export class MountedVolume implements CommandVolume {
   readonly fs: MountedFs;
   readonly keyring = { status: (identifier: Uint8Array) => this.keyStatus(identifier) };
-  private readonly directory: string;
   private readonly fd: number;
   private readonly readOnly: boolean;
 
@@ -21,7 +20,6 @@ export class MountedVolume implements CommandVolume {
    * @throws FsError as {@link openMount}
    */
   constructor(directory: string, { readOnly }: { readonly readOnly: boolean }) {
-    this.directory = directory;
     this.readOnly = readOnly;
     this.fd = openMount(directory);
     this.fs = new MountedFs(directory);
@@ -39,11 +37,14 @@ export class MountedVolume implements CommandVolume {
     return asCall('trim', undefined, () => trimMount(this.fd, range));
   }
 
-  /** What commands wrote is durable on return, as with an image. */
+  /** What a command has done has reached the server, the last of it when its files were closed. */
   close(): void {
     this.fs.close();
-    closeSync(this.fd);
-    if (!this.readOnly) syncMount(this.directory);
+    try {
+      if (!this.readOnly) ask(this.fd, 'commit', {});
+    } finally {
+      closeSync(this.fd);
+    }
   }
 
   private keyStatus(wanted: Uint8Array): KeyStatus {

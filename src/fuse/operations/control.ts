@@ -13,11 +13,12 @@ import { SUBVOLUME_CONTROLS } from './subvolume-controls.js';
 export type Answers<A extends Ask = Ask> = { readonly [K in A]: (call: IoctlCall, question: Unchecked) => Answer<K> };
 
 const CONTROLS: Answers = {
-  status: ({ server: { filesystem } }) => ({
+  status: ({ server: { filesystem, answered } }) => ({
     pid: process.pid,
     started: startOf('self'),
     image: filesystem.transaction.volume.device.name,
     readOnly: !filesystem.transaction.writable,
+    answered,
   }),
   commit: ({ server }) => {
     server.commit();
