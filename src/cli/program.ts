@@ -4,7 +4,6 @@ import { Command } from 'commander';
 import { addChangeCommands } from './commands/change.js';
 import { addContentsCommands } from './commands/contents.js';
 import { addCopyCommands } from './commands/copy.js';
-
 import { addEncryptionCommands } from './commands/encryption.js';
 import { addKeyCommands } from './commands/key.js';
 import { addListCommands } from './commands/list.js';
@@ -16,14 +15,15 @@ import { addXattrCommands } from './commands/xattr.js';
 import { registerInspect } from './inspect/index.js';
 import { output } from './output.js';
 
-const ABOUT = `btrfs volumes with fscrypt encryption, in image files and on block devices, without mounting.
+const ABOUT = `btrfs volumes with fscrypt encryption, in image files, on block devices, and mounted.
 
-PATHs are inside the volume and start at its top. For a name that cannot be typed,
+An IMAGE is an image file, a block device, or a directory in a mount of butterlock.
+PATHs start at the top of the volume, or at that directory. For a name that cannot be typed,
 write hex: and the bytes of the whole path in hexadecimal.`;
 
 const EXIT_CODES = `
 Exit codes: 0 done, 1 failed, 2 called wrongly, 3 the volume is damaged, 4 a key is missing,
-5 the image is in use, 6 the volume is full.`;
+5 it is in use, 6 the volume is full.`;
 
 export function buildProgram(): Command {
   const program = new Command('butterlock')

@@ -142,7 +142,7 @@ export class Caller {
 
   private refusal(why: string): string {
     const who = `process ${this.pid} (user ${this.uid})`;
-    return `an ioctl of ${who} cannot be served, ${why}: mount with --key-file instead`;
+    return `an ioctl of ${who} cannot be served, ${why}: use 'butterlock key' and 'butterlock encrypt' instead`;
   }
 }
 

@@ -260,3 +260,22 @@ test(
     volume.finish();
   },
 );
+
+test('copies on a mount share their data, unless they must not', requireAbility('fuse', 'btrfs-progs'), async () => {
+  const volume = new MountedVolume({ size: 512 });
+  const usedBytes = async (): Promise<number> => {
+    const { usage } = JSON.parse(await mustButterlock(['info', '--json', volume.path]));
+    return usage.find(({ type }: { type: string }) => type === 'data').used;
+  };
+  const bytes = Buffer.alloc(20_000_000, 'shared ');
+  await mustButterlock(['write', volume.path, '/file'], { input: bytes });
+  const once = await usedBytes();
+  await mustButterlock(['cp', volume.path, '/file', '/shared']);
+  assert.equal(await usedBytes(), once);
+  await mustButterlock(['cp', '--reflink=never', volume.path, '/file', '/copied']);
+  assert.equal(await usedBytes(), 2 * once);
+  const { status, stderr } = await butterlock(['cp', '--reflink=always', volume.path, '/file', '/promised']);
+  assert.deepEqual([status, /use auto/.test(stderr)], [1, true]);
+  for (const name of ['shared', 'copied']) assert.ok(fs.readFileSync(volume.at(name)).equals(bytes), name);
+  volume.finish();
+});

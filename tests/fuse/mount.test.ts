@@ -34,6 +34,31 @@ test('a mounted image has one writer', requireAbility('fuse'), () => {
   volume.unmount();
 });
 
+test('what keeps a mount from beginning is said', requireAbility('fuse'), () => {
+  const image = temporaryPath('.img');
+  butterlock('create', image, '--size', '256M');
+  const directory = temporaryPath();
+  fs.mkdirSync(directory);
+  const failures: [string[], RegExp][] = [
+    [[image, '/none'], /^butterlock: \/none: no such file or directory\n$/],
+    [['/none', directory], /^butterlock: \/none: no such file or directory\n$/],
+    [[image, directory, '--key-file', '/none'], /^butterlock: \/none: no such file or directory\n$/],
+    [[image, directory, '--subvolume', '999'], /^butterlock: there is no subvolume 999\n$/],
+    [
+      [image, directory, '--log', '/etc/hostname/log'],
+      /^butterlock: \/etc\/hostname.*: (not a directory|file already exists)\n$/,
+    ],
+    [['/etc/hostname', directory], /^butterlock: \/etc\/hostname is too small for a btrfs volume\n$/],
+  ];
+  for (const [words, text] of failures) {
+    const { status, stderr } = spawnSync('sh', ['-c', `${butterlockCommand()} mount "$@"`, 'sh', ...words], {
+      encoding: 'utf8',
+    });
+    assert.equal(status, 1, words.join(' '));
+    assert.match(stderr, text);
+  }
+});
+
 test('a mount can be read-only', requireAbility('fuse'), () => {
   const volume = new MountedVolume();
   fs.writeFileSync(volume.at('file'), 'contents');
