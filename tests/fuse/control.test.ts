@@ -155,7 +155,12 @@ test('what is in no mount, or in a dead one, is one clear error', requireAbility
   }
   await mustButterlock(['umount', volume.path]);
   volume.mount();
+  process.kill(volume.server, 'SIGKILL');
+  while (isAnswered(volume.path));
+  volume.mount();
+  assert.equal(await mustButterlock(['ls', volume.path]), '');
   volume.unmount();
+  assert.doesNotMatch(fs.readFileSync('/proc/self/mountinfo', 'utf8'), new RegExp(volume.path));
 });
 
 test('dump-tree and dump-super read the image of a mount', requireAbility('fuse'), async () => {
