@@ -32,6 +32,8 @@ export interface CipherEngine {
   contentsCipher(mode: number, key: Uint8Array): ContentsCipher;
   /** The same for names and symbolic links. */
   filenamesCipher(mode: number, key: Uint8Array): FilenamesCipher;
+  /** Key derivation: see digest.ts. The result is the caller's to wipe. */
+  hkdfExpand(pseudorandomKey: Uint8Array, info: Uint8Array, length: number): Uint8Array;
 }
 
 const NAME_MIN = 16;
@@ -39,7 +41,7 @@ const NAME_MAX = 4096;
 
 /** Names to encrypt were padded by us. @throws InvariantError */
 export function checkPlainName(name: Uint8Array): void {
-  invariant(name.length >= NAME_MIN && name.length <= NAME_MAX, `a name of ${name.length} bytes is not padded`);
+  if (name.length < NAME_MIN || name.length > NAME_MAX) invariant(false, `a name of ${name.length} bytes is not padded`);
 }
 
 /** Names to decrypt come from a disk. @throws FsError EUCLEAN */

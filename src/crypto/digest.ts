@@ -17,16 +17,31 @@ export function hkdfExtract(master: Uint8Array): Uint8Array {
   return createHmac('sha512', NO_SALT).update(master).digest();
 }
 
+/** HMAC with SHA-512. Takes the key and the message, and a place for 64 bytes. */
+export type HmacSha512 = (key: Uint8Array, message: Uint8Array, into: Uint8Array) => void;
+
+export const nodeHmacSha512: HmacSha512 = (key, message, into) => {
+  const mac = createHmac('sha512', key).update(message).digest();
+  into.set(mac);
+  mac.fill(0);
+};
+
 /** `length` ≤ 16320 bytes of output for `info`, from the result of {@link hkdfExtract}. */
-export function hkdfExpand(pseudorandomKey: Uint8Array, info: Uint8Array, length: number): Uint8Array {
-  const output = keyMemory(length);
-  let previous: Uint8Array = new Uint8Array(0);
-  for (let at = 0, counter = 1; at < length; at += HASH_SIZE, counter++) {
-    const mac = createHmac('sha512', pseudorandomKey).update(previous).update(info);
-    previous.fill(0);
-    previous = mac.update(Uint8Array.of(counter)).digest();
-    output.set(previous.subarray(0, length - at), at);
+export function hkdfExpand(
+  pseudorandomKey: Uint8Array,
+  info: Uint8Array,
+  length: number,
+  hmac: HmacSha512 = nodeHmacSha512,
+): Uint8Array {
+  const output = keyMemory(Math.ceil(length / HASH_SIZE) * HASH_SIZE);
+  const message = keyMemory(HASH_SIZE + info.length + 1);
+  message.set(info, HASH_SIZE);
+  for (let at = 0; at < length; at += HASH_SIZE) {
+    message[message.length - 1] = at / HASH_SIZE + 1;
+    hmac(pseudorandomKey, at === 0 ? message.subarray(HASH_SIZE) : message, output.subarray(at, at + HASH_SIZE));
+    message.set(output.subarray(at, at + HASH_SIZE));
   }
-  previous.fill(0);
-  return output;
+  message.fill(0);
+  output.fill(0, length);
+  return output.subarray(0, length);
 }

@@ -1,6 +1,7 @@
 /** Block ciphers through node:crypto: works everywhere, at some microseconds of set-up per IV. */
 import { createCipheriv, createDecipheriv, getCiphers } from 'node:crypto';
 import { FsError, invariant } from '../bytes/index.js';
+import { nodeHmacSha512 } from './digest.js';
 import { copyOfKey } from './key-memory.js';
 import { type CipherLibrary, RAW_CIPHERS, type RawCipher, type RawCipherName } from './library.js';
 
@@ -47,6 +48,7 @@ class NodeCipher implements RawCipher {
 
 export const nodeLibrary: CipherLibrary = {
   name: 'portable',
+  hmacSha512: nodeHmacSha512,
   open(cipher, key) {
     invariant(key.length === RAW_CIPHERS[cipher].keySize, `${cipher} takes no key of ${key.length} bytes`);
     if (!getCiphers().includes(cipher)) throw new FsError('EOPNOTSUPP', `this Node.js has no ${cipher}`);

@@ -8,8 +8,14 @@
  */
 import { createRequire } from 'node:module';
 import { FsError, invariant } from '../bytes/index.js';
+import type { HmacSha512 } from './digest.js';
 import { copyOfKey, keyMemory } from './key-memory.js';
 import { type CipherLibrary, RAW_CIPHERS, type RawCipher, type RawCipherName } from './library.js';
+
+const HMAC_SIZE = 64;
+/** What key derivation needs: a pseudorandom key; the last output, info and a counter. */
+const HMAC_KEY_ROOM = 64;
+const HMAC_MESSAGE_ROOM = 256;
 
 /** A pointer as an integer; 0 is NULL. User-space addresses fit a double. */
 type Address = number;
@@ -26,6 +32,18 @@ interface Evp {
   encryptInit(context: Address, cipher: Address, key: Address, iv: Address): number;
   decryptInit(context: Address, cipher: Address, key: Address, iv: Address): number;
   update(context: Address, into: Address, written: Address, from: Address, length: number): number;
+  /** The digest's description, which lives as long as the process. */
+  sha512(): Address;
+  /** Gives the address of the result, 0 when it fails. */
+  hmac(
+    digest: Address,
+    key: Address,
+    keyLength: number,
+    message: Address,
+    length: number,
+    into: Address,
+    written: 0,
+  ): Address;
   clearErrors(): void;
 }
 
@@ -55,6 +73,16 @@ function bindEvp(): Evp {
     decryptInit: ownProcess.func('EVP_DecryptInit', 'int', ['uintptr_t', 'uintptr_t', 'uintptr_t', 'uintptr_t']),
     setPadding: ownProcess.func('EVP_CIPHER_CTX_set_padding', 'int', ['uintptr_t', 'int']),
     update: ownProcess.func('EVP_CipherUpdate', 'int', ['uintptr_t', 'uintptr_t', 'uintptr_t', 'uintptr_t', 'int']),
+    sha512: ownProcess.func('EVP_sha512', 'uintptr_t', []),
+    hmac: ownProcess.func('HMAC', 'uintptr_t', [
+      'uintptr_t',
+      'uintptr_t',
+      'int',
+      'uintptr_t',
+      'size_t',
+      'uintptr_t',
+      'uintptr_t',
+    ]),
     clearErrors: ownProcess.func('ERR_clear_error', 'void', []),
   };
 }
@@ -171,6 +199,27 @@ class OpensslCipher implements RawCipher {
   }
 }
 
+/** HMAC-SHA512 through memory whose address is known; it holds key bytes during a call only. */
+function hmacOver(evp: Evp): HmacSha512 {
+  const digest = evp.sha512();
+  const keyAt = new Scratch(evp, HMAC_KEY_ROOM);
+  const messageAt = new Scratch(evp, HMAC_MESSAGE_ROOM);
+  const result = new Scratch(evp, HMAC_SIZE);
+  return (key, message, into) => {
+    invariant(key.length <= HMAC_KEY_ROOM && message.length <= HMAC_MESSAGE_ROOM, 'key derivation takes short inputs');
+    keyAt.bytes.set(key);
+    messageAt.bytes.set(message);
+    const done = evp.hmac(digest, keyAt.address, key.length, messageAt.address, message.length, result.address, 0);
+    into.set(result.bytes);
+    keyAt.bytes.fill(0);
+    messageAt.bytes.fill(0);
+    result.bytes.fill(0);
+    if (done !== 0) return;
+    evp.clearErrors();
+    throw new FsError('EIO', 'OpenSSL refused to compute an HMAC');
+  };
+}
+
 /** OpenSSL as this process has it. @throws Error if it has none that can be called */
 export function opensslLibrary(): CipherLibrary {
   const evp = bindEvp();
@@ -189,8 +238,9 @@ export function opensslLibrary(): CipherLibrary {
   };
   return {
     name: 'openssl',
+    hmacSha512: hmacOver(evp),
     open(cipher, key) {
-      invariant(key.length === RAW_CIPHERS[cipher].keySize, `${cipher} takes no key of ${key.length} bytes`);
+      if (key.length !== RAW_CIPHERS[cipher].keySize) invariant(false, `${cipher} takes no key of ${key.length} bytes`);
       const [encryption, decryption] = contextsOf(cipher);
       return new OpensslCipher(encryption, decryption, key);
     },

@@ -194,7 +194,8 @@ function newInodeItem(
 ): InodeItem {
   const owner = { uid: creation.owner.uid, gid };
   const item = freshInodeItem(directory.filesystem.transaction, mode, owner, flags);
-  return isDevice(mode) ? { ...item, rdev: toDiskDevice(creation.rdev ?? 0) } : item;
+  if (isDevice(mode)) item.rdev = toDiskDevice(creation.rdev ?? 0);
+  return item;
 }
 
 /** The item of an inode made now: empty, with one name. */
@@ -205,9 +206,24 @@ export function freshInodeItem(
   flags: bigint,
 ): InodeItem {
   const now = clock.now();
-  const none = { size: 0, nbytes: 0, blockGroup: 0, rdev: 0, sequence: 0 };
-  const times = { atime: now, ctime: now, mtime: now, otime: now };
-  return { ...none, ...times, generation: transid, transid, nlink: 1, uid, gid, mode, flags };
+  return {
+    generation: transid,
+    transid,
+    size: 0,
+    nbytes: 0,
+    blockGroup: 0,
+    nlink: 1,
+    uid,
+    gid,
+    mode,
+    rdev: 0,
+    flags,
+    sequence: 0,
+    atime: now,
+    ctime: now,
+    mtime: now,
+    otime: now,
+  };
 }
 
 export function insertInodeItem(tree: Tree, ino: number, item: InodeItem): void {

@@ -9,9 +9,9 @@ import {
   type CipherEngine,
   type ContentsCipher,
   ENCRYPTION_MODES,
+  type EncryptionModeInfo,
   encryptionMode,
   type FilenamesCipher,
-  hkdfExpand,
   hkdfExtract,
 } from '../crypto/index.js';
 import { CipherCache } from './cipher-cache.js';
@@ -29,6 +29,7 @@ const HKDF_EXTENT_KEY: Readonly<Record<ExtentContextForm, number>> = {
   trailing: HKDF_PER_FILE_KEY,
   interim: 8,
 };
+const CONTENTS_MODES = new Set(ENCRYPTION_MODES.filter(({ contents }) => contents).map(({ number }) => number));
 const HKDF_PREFIX = Buffer.from('fscrypt\0', 'ascii');
 
 export interface MasterKeyOptions {
@@ -67,27 +68,41 @@ export class MasterKey {
     this.options = options;
     this.contents = new CipherCache(options.maxCiphers);
     this.filenames = new CipherCache(options.maxCiphers);
-    this.identifier = hkdfExpand(this.pseudorandomKey, hkdfInfo(HKDF_KEY_IDENTIFIER), IDENTIFIER_SIZE);
+    this.identifier = options.engine.hkdfExpand(this.pseudorandomKey, hkdfInfo(HKDF_KEY_IDENTIFIER), IDENTIFIER_SIZE);
   }
 
   /** @throws FsError EINVAL for a policy we do not accept, ENOKEY if the key is too short for its mode */
   filenamesCipher({ policy, nonce }: InodeContext): FilenamesCipher {
     checkPolicy(policy);
-    const mode = policy.filenamesMode;
-    return this.filenames.get(cipherName(mode, HKDF_PER_FILE_KEY, nonce), () =>
-      this.withDerivedKey(mode, HKDF_PER_FILE_KEY, nonce, (key) => this.options.engine.filenamesCipher(mode, key)),
+    const { filenamesMode: mode } = policy;
+    const kind = kindOf(mode, HKDF_PER_FILE_KEY);
+    const known = this.filenames.get(kind, nonce);
+    if (known !== undefined) return known;
+    const cipher = this.withDerivedKey(mode, HKDF_PER_FILE_KEY, nonce, (key) =>
+      this.options.engine.filenamesCipher(mode, key),
     );
+    this.filenames.add(kind, nonce, cipher);
+    return cipher;
   }
 
   /** @throws FsError EINVAL for a mode that is none for contents, ENOKEY if the key is too short for it */
   contentsCipher({ form, contentsMode: mode, nonce }: ExtentContext): ContentsCipher {
     const hkdfContext = HKDF_EXTENT_KEY[form];
-    return this.contents.get(cipherName(mode, hkdfContext, nonce), () => {
-      if (!ENCRYPTION_MODES.some(({ number, contents }) => number === mode && contents)) {
-        throw new FsError('EINVAL', `${modeName(mode)} is no encryption mode for contents`);
-      }
-      return this.withDerivedKey(mode, hkdfContext, nonce, (key) => this.options.engine.contentsCipher(mode, key));
-    });
+    const kind = kindOf(mode, hkdfContext);
+    const known = this.contents.get(kind, nonce);
+    if (known !== undefined) return known;
+    this.assertContentsMode(mode);
+    const cipher = this.withDerivedKey(mode, hkdfContext, nonce, (key) =>
+      this.options.engine.contentsCipher(mode, key),
+    );
+    this.contents.add(kind, nonce, cipher);
+    return cipher;
+  }
+
+  /** @throws FsError as {@link contentsCipher} would for any extent of this mode */
+  assertContentsMode(mode: number): void {
+    if (!CONTENTS_MODES.has(mode)) throw new FsError('EINVAL', `${modeName(mode)} is no encryption mode for contents`);
+    this.assertStrength(encryptionMode(mode));
   }
 
   /** Overwrites the key and every key made from it. Ciphers handed out before no longer work. */
@@ -105,20 +120,24 @@ export class MasterKey {
     nonce: Uint8Array,
     use: (key: Uint8Array) => C,
   ): C {
-    // Zeros would derive a key too, one that everybody knows.
-    if (this.isWiped) throw new FsError('ENOKEY', `the master key ${toHex(this.identifier)} has been removed`);
     const mode = encryptionMode(modeNumber);
-    if (this.size < mode.securityStrength) {
-      const needed = `${mode.name} needs ${mode.securityStrength} bytes`;
-      throw new FsError('ENOKEY', `master key ${toHex(this.identifier)} has ${this.size} bytes, ${needed}`);
-    }
-    const key = hkdfExpand(this.pseudorandomKey, hkdfInfo(hkdfContext, nonce), mode.keySize);
+    this.assertStrength(mode);
+    const key = this.options.engine.hkdfExpand(this.pseudorandomKey, hkdfInfo(hkdfContext, nonce), mode.keySize);
     this.options.watch(key);
     try {
       return use(key);
     } finally {
       key.fill(0);
     }
+  }
+
+  /** @throws FsError ENOKEY */
+  private assertStrength({ name, securityStrength }: EncryptionModeInfo): void {
+    // Zeros would derive a key too, one that everybody knows.
+    if (this.isWiped) throw new FsError('ENOKEY', `the master key ${toHex(this.identifier)} has been removed`);
+    if (this.size >= securityStrength) return;
+    const needed = `${name} needs ${securityStrength} bytes`;
+    throw new FsError('ENOKEY', `master key ${toHex(this.identifier)} has ${this.size} bytes, ${needed}`);
   }
 }
 
@@ -130,7 +149,7 @@ function hkdfInfo(context: number, nonce: Uint8Array = new Uint8Array(0)): Uint8
   return info;
 }
 
-/** The nonce is no secret: it stands on disk in plain. */
-function cipherName(mode: number, hkdfContext: number, nonce: Uint8Array): string {
-  return `${mode} ${hkdfContext} ${toHex(nonce)}`;
+/** Tells apart the ciphers that one nonce may give. */
+function kindOf(mode: number, hkdfContext: number): number {
+  return hkdfContext * 256 + mode;
 }

@@ -7,7 +7,6 @@
  */
 import {
   type Clock,
-  corrupt,
   FsError,
   invariant,
   type RandomSource,
@@ -146,13 +145,15 @@ export class Transaction implements BlockStore {
 
   // --- blocks: the port of the trees ---
 
+  cachedBlock(tree: Tree, bytenr: number): TreeBlock | undefined {
+    const known = this.blocks.get(bytenr);
+    return known?.dirty || (known !== undefined && mayBeOf(tree, known)) ? known : undefined;
+  }
+
   readBlock(tree: Tree, pointer: BlockPointer, firstKey?: Key): TreeBlock {
-    const known = this.blocks.get(pointer);
-    if (known !== undefined) {
-      if (!known.dirty) checkIsMeant(known, tree, firstKey);
-      return known;
-    }
     const { bytenr, generation, level } = pointer;
+    const known = this.cachedBlock(tree, bytenr);
+    if (known?.generation === generation && known.level === level && firstKey === undefined) return known;
     const expect = { generation, level, owner: tree.id, ...(firstKey && { firstKey }) };
     const block = new TreeBlock(this.volume.readMetadata(bytenr, expect));
     this.blocks.addClean(block);
@@ -411,11 +412,9 @@ export class Transaction implements BlockStore {
   }
 }
 
-/** Damage can make two trees, or two places of one, share a block that only one of them means. */
-function checkIsMeant(block: TreeBlock, tree: Tree, firstKey: Key | undefined): void {
-  const isOfTree = isSubvolumeTree(tree.id) ? isSubvolumeTree(block.owner) : block.owner === tree.id;
-  if (isOfTree && (firstKey === undefined || (block.count > 0 && block.compareKey(0, firstKey) === 0))) return;
-  throw corrupt(`tree ${tree.id}, block ${block.bytenr}`, `tree ${block.owner} has this block in another place`);
+/** Damage can make two trees share a block that only one of them means. */
+function mayBeOf(tree: Tree, { owner }: TreeBlock): boolean {
+  return owner === tree.id || (isSubvolumeTree(tree.id) && isSubvolumeTree(owner));
 }
 
 function dataReference(root: number, objectid: number, offset: number): InlineRef {

@@ -8,7 +8,7 @@
  * On disk: `struct btrfs_header`, `btrfs_item`, `btrfs_key_ptr`; tables in docs/FORMAT.md.
  */
 import { invariant, readId, readU53, viewOf, writeU53 } from '../bytes/index.js';
-import { compareKeyAt, decodeKey, encodeKey, HEADER, ITEM, KEY_PTR, type Key } from '../format/index.js';
+import { compareKeyAt, compareKeysAt, decodeKey, encodeKey, HEADER, ITEM, KEY_PTR, type Key } from '../format/index.js';
 import type { BlockPointer } from './store.js';
 
 export class TreeBlock {
@@ -16,6 +16,8 @@ export class TreeBlock {
   readonly view: DataView;
   /** Made in the running transaction and not yet on disk, hence free to change in place. */
   dirty: boolean;
+  /** Used since the cache last looked for blocks to drop. */
+  isRecent = true;
 
   constructor(bytes: Uint8Array, dirty = false) {
     this.bytes = bytes;
@@ -92,11 +94,15 @@ export class TreeBlock {
     return low;
   }
 
+  /** Whether `slot` is the place of `key` itself. */
+  holds(slot: number, key: Key): boolean {
+    return slot < this.count && this.compareKey(slot, key) === 0;
+  }
+
   /** In a node: the slot of the child whose range holds `key` (slot 0 for keys below all). */
   childSlot(key: Key): number {
     const slot = this.lowerBound(key);
-    if (slot < this.count && this.compareKey(slot, key) === 0) return slot;
-    return slot === 0 ? 0 : slot - 1;
+    return slot === 0 || this.holds(slot, key) ? slot : slot - 1;
   }
 
   // --- leaves ---
@@ -215,6 +221,22 @@ export class TreeBlock {
       generation: readU53(this.view, at + KEY_PTR.generation),
       level: this.level - 1,
     };
+  }
+
+  childBytenr(slot: number): number {
+    return readU53(this.view, HEADER.SIZE + slot * KEY_PTR.SIZE + KEY_PTR.blockptr);
+  }
+
+  /** Whether `child` is as the pointer in `slot` says: of its generation, one level down, beginning with its key. */
+  promises(slot: number, child: TreeBlock): boolean {
+    const at = HEADER.SIZE + slot * KEY_PTR.SIZE;
+    const { view } = child;
+    return (
+      child.level === this.level - 1 &&
+      child.generation === readU53(this.view, at + KEY_PTR.generation) &&
+      child.count > 0 &&
+      compareKeysAt(view, HEADER.SIZE, at, this.view) === 0
+    );
   }
 
   setChildPointer(slot: number, child: TreeBlock): void {

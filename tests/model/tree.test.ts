@@ -14,6 +14,10 @@ class MemoryStore implements BlockStore {
   generation = 1;
   private next = NODESIZE;
 
+  cachedBlock(_tree: Tree, bytenr: number): TreeBlock | undefined {
+    return this.blocks.get(bytenr);
+  }
+
   readBlock(_tree: Tree, pointer: BlockPointer, firstKey?: Key): TreeBlock {
     const block = this.blocks.get(pointer.bytenr);
     assert.ok(block, `block ${pointer.bytenr} is live`);

@@ -294,7 +294,7 @@ export class FileData {
     if (end > MAX_FILE_SIZE)
       throw new FsError('EFBIG', `${this.inode.describe()}: files end at ${MAX_FILE_SIZE} bytes`);
     this.preparedContext ??= this.newContext();
-    if (this.preparedContext !== undefined) this.inode.keys.contentsCipher(this.preparedContext);
+    if (this.preparedContext !== undefined) this.inode.keys.assertCanEncrypt(this.preparedContext);
   }
 
   // --- size and layout ---

@@ -30,7 +30,7 @@ export class FreeRuns {
     if (length === 0) return;
     const end = start + length;
     const at = this.firstEndingAfter(start);
-    invariant(at === this.starts.length || (this.starts[at] ?? 0) >= end, `space at ${start} is freed once`);
+    if (at < this.starts.length && (this.starts[at] ?? 0) < end) invariant(false, `space at ${start} is freed once`);
     const joinsPrevious = at > 0 && this.ends[at - 1] === start;
     const joinsNext = this.starts[at] === end;
     const newStart = joinsPrevious ? (this.starts[at - 1] ?? 0) : start;
@@ -49,13 +49,19 @@ export class FreeRuns {
     const at = this.firstEndingAfter(start);
     const runStart = this.starts[at] ?? Number.POSITIVE_INFINITY;
     const runEnd = this.ends[at] ?? 0;
-    invariant(runStart <= start && end <= runEnd, `space at ${start} is free when it is taken`);
-    const pieces: [number, number][] = [];
-    if (runStart < start) pieces.push([runStart, start]);
-    if (end < runEnd) pieces.push([end, runEnd]);
-    this.starts.splice(at, 1, ...pieces.map(([from]) => from));
-    this.ends.splice(at, 1, ...pieces.map(([, to]) => to));
+    if (runStart > start || end > runEnd) invariant(false, `space at ${start} is free when it is taken`);
     this.total -= length;
+    if (runStart === start && end === runEnd) {
+      this.starts.splice(at, 1);
+      this.ends.splice(at, 1);
+    } else if (runStart === start) {
+      this.starts[at] = end;
+    } else {
+      this.ends[at] = start;
+      if (end === runEnd) return;
+      this.starts.splice(at + 1, 0, end);
+      this.ends.splice(at + 1, 0, runEnd);
+    }
   }
 
   /** Whether any byte of a range is in the set. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { hkdfSync, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { hkdfExpand, hkdfExtract, sha256 } from '../../../src/crypto/index.js';
+import { hkdfExpand, hkdfExtract, opensslEngine, portableEngine, sha256 } from '../../../src/crypto/index.js';
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 
@@ -17,6 +17,9 @@ test('HKDF agrees with node:crypto at every length', () => {
     const info = randomBytes(25);
     const expected = hex(new Uint8Array(hkdfSync('sha512', master, Buffer.alloc(0), info, length)));
     assert.equal(hex(hkdfExpand(hkdfExtract(master), info, length)), expected);
+    for (const engine of [opensslEngine(), portableEngine]) {
+      assert.equal(hex(engine.hkdfExpand(hkdfExtract(master), info, length)), expected, engine.name);
+    }
   }
 });
 

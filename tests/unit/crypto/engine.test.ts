@@ -63,12 +63,15 @@ describe('choice of the engine', () => {
           key.map((byte) => byte ^ 1),
         ),
       filenamesCipher: (mode, key) => portableEngine.filenamesCipher(mode, key),
+      hkdfExpand: (...words) => portableEngine.hkdfExpand(...words),
     };
+    const wrongHash: CipherEngine = { ...liar, name: 'wrong hash', hkdfExpand: (_key, _info, length) => randomBytes(length) };
     const broken = () => {
       throw new Error('cannot load');
     };
     assert.equal(firstProven([() => liar, broken, () => portableEngine]), portableEngine);
     assert.throws(() => firstProven([() => liar, broken]), /EOPNOTSUPP.*liar is wrong in AES-256-XTS; cannot load/);
+    assert.throws(() => firstProven([() => wrongHash]), /wrong hash is wrong in HKDF-SHA512/);
   });
 });
 
