@@ -17,31 +17,31 @@ export function hkdfExtract(master: Uint8Array): Uint8Array {
   return createHmac('sha512', NO_SALT).update(master).digest();
 }
 
-/** HMAC with SHA-512. Takes the key and the message, and a place for 64 bytes. */
-export type HmacSha512 = (key: Uint8Array, message: Uint8Array, into: Uint8Array) => void;
+/** HMAC-SHA512 under one key. */
+export interface Hmac {
+  /** @param into - takes 64 bytes */
+  digest(message: Uint8Array, into: Uint8Array): void;
+  /** Overwrites the key; it must not be used again. */
+  wipe(): void;
+}
 
-export const nodeHmacSha512: HmacSha512 = (key, message, into) => {
-  const mac = createHmac('sha512', key).update(message).digest();
-  into.set(mac);
-  mac.fill(0);
-};
+/** Output of {@link hkdfExpand}, and the message of its next round: they hold key bytes during a call only. */
+const output = keyMemory(HASH_SIZE);
 
-/** `length` ≤ 16320 bytes of output for `info`, from the result of {@link hkdfExtract}. */
-export function hkdfExpand(
-  pseudorandomKey: Uint8Array,
-  info: Uint8Array,
-  length: number,
-  hmac: HmacSha512 = nodeHmacSha512,
-): Uint8Array {
-  const output = keyMemory(Math.ceil(length / HASH_SIZE) * HASH_SIZE);
+/**
+ * Fills `into`, at most 16320 bytes, with what HKDF makes of `info`.
+ *
+ * @param hmac - under the result of {@link hkdfExtract}
+ */
+export function hkdfExpand(hmac: Hmac, info: Uint8Array, into: Uint8Array): void {
   const message = keyMemory(HASH_SIZE + info.length + 1);
   message.set(info, HASH_SIZE);
-  for (let at = 0; at < length; at += HASH_SIZE) {
+  for (let at = 0; at < into.length; at += HASH_SIZE) {
     message[message.length - 1] = at / HASH_SIZE + 1;
-    hmac(pseudorandomKey, at === 0 ? message.subarray(HASH_SIZE) : message, output.subarray(at, at + HASH_SIZE));
-    message.set(output.subarray(at, at + HASH_SIZE));
+    hmac.digest(at === 0 ? message.subarray(HASH_SIZE) : message, output);
+    into.set(output.subarray(0, into.length - at), at);
+    message.set(output);
   }
   message.fill(0);
-  output.fill(0, length);
-  return output.subarray(0, length);
+  output.fill(0);
 }

@@ -7,7 +7,7 @@ import { Adiantum } from './adiantum.js';
 import type { CipherEngine, ContentsCipher, FilenamesCipher } from './ciphers.js';
 import { CtsCipher } from './cts.js';
 import { DataUnitCipher } from './data-units.js';
-import { hkdfExpand } from './digest.js';
+import type { Hmac } from './digest.js';
 import { EssivCipher } from './essiv.js';
 import { Hctr2 } from './hctr2.js';
 import { findWrongAnswer } from './known-answers.js';
@@ -63,8 +63,8 @@ class LibraryEngine implements CipherEngine {
     }
   }
 
-  hkdfExpand(pseudorandomKey: Uint8Array, info: Uint8Array, length: number): Uint8Array {
-    return hkdfExpand(pseudorandomKey, info, length, this.#library.hmacSha512);
+  hmacSha512(key: Uint8Array): Hmac {
+    return this.#library.hmacSha512(key);
   }
 }
 

@@ -6,7 +6,7 @@
  */
 import { equalBytes, isFsError, toHex } from '../bytes/index.js';
 import type { CipherEngine } from './ciphers.js';
-import { hkdfExtract, sha256 } from './digest.js';
+import { hkdfExpand, hkdfExtract, sha256 } from './digest.js';
 import { DATA_UNIT_SIZE, ENCRYPTION_MODES } from './modes.js';
 
 /** Far enough to reach into the high half of a unit's number. */
@@ -62,8 +62,11 @@ export function filenamesAnswer(engine: CipherEngine, mode: number, key: Uint8Ar
 const IDENTIFIER = '8699c2c53707405da5aba5ae4d8583c0';
 
 function identifierAnswer(engine: CipherEngine): string {
-  const pseudorandomKey = hkdfExtract(Uint8Array.from({ length: 64 }, (_, i) => i));
-  return toHex(engine.hkdfExpand(pseudorandomKey, Buffer.from('fscrypt\0\x01'), IDENTIFIER.length / 2));
+  const hmac = engine.hmacSha512(hkdfExtract(Uint8Array.from({ length: 64 }, (_, i) => i)));
+  const identifier = new Uint8Array(IDENTIFIER.length / 2);
+  hkdfExpand(hmac, Buffer.from('fscrypt\0\x01'), identifier);
+  hmac.wipe();
+  return toHex(identifier);
 }
 
 /** The name of a mode whose answer is wrong. A mode the library does not have is not wrong. */

@@ -8,13 +8,12 @@
  */
 import { createRequire } from 'node:module';
 import { FsError, invariant } from '../bytes/index.js';
-import type { HmacSha512 } from './digest.js';
+import type { Hmac } from './digest.js';
 import { copyOfKey, keyMemory } from './key-memory.js';
 import { type CipherLibrary, RAW_CIPHERS, type RawCipher, type RawCipherName } from './library.js';
 
 const HMAC_SIZE = 64;
-/** What key derivation needs: a pseudorandom key; the last output, info and a counter. */
-const HMAC_KEY_ROOM = 64;
+/** What key derivation needs: the last output, info and a counter. Typed arrays refuse more. */
 const HMAC_MESSAGE_ROOM = 256;
 
 /** A pointer as an integer; 0 is NULL. User-space addresses fit a double. */
@@ -34,16 +33,12 @@ interface Evp {
   update(context: Address, into: Address, written: Address, from: Address, length: number): number;
   /** The digest's description, which lives as long as the process. */
   sha512(): Address;
-  /** Gives the address of the result, 0 when it fails. */
-  hmac(
-    digest: Address,
-    key: Address,
-    keyLength: number,
-    message: Address,
-    length: number,
-    into: Address,
-    written: 0,
-  ): Address;
+  newHmac(): Address;
+  freeHmac(context: Address): void;
+  /** Without key and digest it begins anew under the key it has. */
+  hmacInit(context: Address, key: Address, length: number, digest: Address, engine: 0): number;
+  hmacUpdate(context: Address, message: Address, length: number): number;
+  hmacFinal(context: Address, into: Address, written: 0): number;
   clearErrors(): void;
 }
 
@@ -74,15 +69,11 @@ function bindEvp(): Evp {
     setPadding: ownProcess.func('EVP_CIPHER_CTX_set_padding', 'int', ['uintptr_t', 'int']),
     update: ownProcess.func('EVP_CipherUpdate', 'int', ['uintptr_t', 'uintptr_t', 'uintptr_t', 'uintptr_t', 'int']),
     sha512: ownProcess.func('EVP_sha512', 'uintptr_t', []),
-    hmac: ownProcess.func('HMAC', 'uintptr_t', [
-      'uintptr_t',
-      'uintptr_t',
-      'int',
-      'uintptr_t',
-      'size_t',
-      'uintptr_t',
-      'uintptr_t',
-    ]),
+    newHmac: ownProcess.func('HMAC_CTX_new', 'uintptr_t', []),
+    freeHmac: ownProcess.func('HMAC_CTX_free', 'void', ['uintptr_t']),
+    hmacInit: ownProcess.func('HMAC_Init_ex', 'int', ['uintptr_t', 'uintptr_t', 'int', 'uintptr_t', 'uintptr_t']),
+    hmacUpdate: ownProcess.func('HMAC_Update', 'int', ['uintptr_t', 'uintptr_t', 'size_t']),
+    hmacFinal: ownProcess.func('HMAC_Final', 'int', ['uintptr_t', 'uintptr_t', 'uintptr_t']),
     clearErrors: ownProcess.func('ERR_clear_error', 'void', []),
   };
 }
@@ -199,30 +190,56 @@ class OpensslCipher implements RawCipher {
   }
 }
 
-/** HMAC-SHA512 through memory whose address is known; it holds key bytes during a call only. */
-function hmacOver(evp: Evp): HmacSha512 {
-  const digest = evp.sha512();
-  const keyAt = new Scratch(evp, HMAC_KEY_ROOM);
-  const messageAt = new Scratch(evp, HMAC_MESSAGE_ROOM);
-  const result = new Scratch(evp, HMAC_SIZE);
-  return (key, message, into) => {
-    invariant(key.length <= HMAC_KEY_ROOM && message.length <= HMAC_MESSAGE_ROOM, 'key derivation takes short inputs');
-    keyAt.bytes.set(key);
-    messageAt.bytes.set(message);
-    const done = evp.hmac(digest, keyAt.address, key.length, messageAt.address, message.length, result.address, 0);
-    into.set(result.bytes);
-    keyAt.bytes.fill(0);
-    messageAt.bytes.fill(0);
-    result.bytes.fill(0);
-    if (done !== 0) return;
-    evp.clearErrors();
+/** Memory of all HMACs for a message and its digest. */
+interface HmacRoom {
+  readonly message: Scratch;
+  readonly digest: Scratch;
+}
+
+class OpensslHmac implements Hmac {
+  readonly #evp: Evp;
+  readonly #room: HmacRoom;
+  #context: Address;
+
+  constructor(evp: Evp, room: HmacRoom, key: Uint8Array) {
+    this.#evp = evp;
+    this.#room = room;
+    this.#context = evp.newHmac();
+    room.message.bytes.set(key);
+    const done = evp.hmacInit(this.#context, room.message.address, key.length, evp.sha512(), 0);
+    room.message.bytes.fill(0);
+    if (done !== 1) this.#fail();
+  }
+
+  digest(text: Uint8Array, into: Uint8Array): void {
+    invariant(this.#context !== 0, 'a wiped key is used');
+    const { message, digest } = this.#room;
+    message.bytes.set(text);
+    let done = this.#evp.hmacInit(this.#context, 0, 0, 0, 0);
+    done &= this.#evp.hmacUpdate(this.#context, message.address, text.length);
+    done &= this.#evp.hmacFinal(this.#context, digest.address, 0);
+    into.set(digest.bytes);
+    message.bytes.fill(0, 0, text.length);
+    digest.bytes.fill(0);
+    if (done !== 1) this.#fail();
+  }
+
+  wipe(): void {
+    if (this.#context !== 0) this.#evp.freeHmac(this.#context);
+    this.#context = 0;
+  }
+
+  #fail(): never {
+    this.wipe();
+    this.#evp.clearErrors();
     throw new FsError('EIO', 'OpenSSL refused to compute an HMAC');
-  };
+  }
 }
 
 /** OpenSSL as this process has it. @throws Error if it has none that can be called */
 export function opensslLibrary(): CipherLibrary {
   const evp = bindEvp();
+  const room = { message: new Scratch(evp, HMAC_MESSAGE_ROOM), digest: new Scratch(evp, HMAC_SIZE) };
   const contexts = new Map<RawCipherName, readonly [CipherContext, CipherContext]>();
   const contextsOf = (cipher: RawCipherName) => {
     const known = contexts.get(cipher);
@@ -238,7 +255,7 @@ export function opensslLibrary(): CipherLibrary {
   };
   return {
     name: 'openssl',
-    hmacSha512: hmacOver(evp),
+    hmacSha512: (key) => new OpensslHmac(evp, room, key),
     open(cipher, key) {
       if (key.length !== RAW_CIPHERS[cipher].keySize) invariant(false, `${cipher} takes no key of ${key.length} bytes`);
       const [encryption, decryption] = contextsOf(cipher);

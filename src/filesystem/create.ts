@@ -1,5 +1,5 @@
 /** Making inodes: files, directories, special files and symlinks, plain or encrypted as their directory is. */
-import { FsError, invariant, viewOf } from '../bytes/index.js';
+import { FsError, invariant } from '../bytes/index.js';
 import {
   encodeInodeItem,
   FSCRYPT_INODE_CTX_KEY,
@@ -227,7 +227,6 @@ export function freshInodeItem(
 }
 
 export function insertInodeItem(tree: Tree, ino: number, item: InodeItem): void {
-  const bytes = new Uint8Array(INODE_ITEM.SIZE);
-  encodeInodeItem(viewOf(bytes), 0, item);
-  tree.insert(new Key(ino, INODE_ITEM_KEY, 0), bytes);
+  const { view, at } = tree.insertEmpty(new Key(ino, INODE_ITEM_KEY, 0), INODE_ITEM.SIZE);
+  encodeInodeItem(view, at, item);
 }

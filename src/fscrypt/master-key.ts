@@ -12,7 +12,10 @@ import {
   type EncryptionModeInfo,
   encryptionMode,
   type FilenamesCipher,
+  type Hmac,
+  hkdfExpand,
   hkdfExtract,
+  keyMemory,
 } from '../crypto/index.js';
 import { CipherCache } from './cipher-cache.js';
 import type { ExtentContext, ExtentContextForm, InodeContext } from './context.js';
@@ -20,6 +23,8 @@ import { checkPolicy, IDENTIFIER_SIZE, modeName } from './policy.js';
 
 const MIN_MASTER_KEY_SIZE = 16;
 const MAX_MASTER_KEY_SIZE = 64;
+/** The longest that any mode takes. */
+const MAX_DERIVED_KEY_SIZE = Math.max(...ENCRYPTION_MODES.map(({ keySize }) => keySize));
 
 /** Context bytes of HKDF. */
 const HKDF_KEY_IDENTIFIER = 1;
@@ -43,8 +48,10 @@ export interface MasterKeyOptions {
 export class MasterKey {
   readonly identifier: Uint8Array;
   private readonly size: number;
-  /** What HKDF makes of the master key first; it stands in for the master key, which is not kept. */
-  private readonly pseudorandomKey: Uint8Array;
+  /** Under what HKDF makes of the master key first; it stands in for the master key, which is not kept. */
+  private readonly hmac: Hmac;
+  /** Holds a derived key during its use only. */
+  private readonly derived = keyMemory(MAX_DERIVED_KEY_SIZE);
   private readonly options: MasterKeyOptions;
   private readonly contents: CipherCache<ContentsCipher>;
   private readonly filenames: CipherCache<FilenamesCipher>;
@@ -63,12 +70,15 @@ export class MasterKey {
       );
     }
     this.size = raw.length;
-    this.pseudorandomKey = hkdfExtract(raw);
-    options.watch(this.pseudorandomKey);
+    const pseudorandomKey = hkdfExtract(raw);
+    options.watch(pseudorandomKey);
+    this.hmac = options.engine.hmacSha512(pseudorandomKey);
+    pseudorandomKey.fill(0);
     this.options = options;
     this.contents = new CipherCache(options.maxCiphers);
     this.filenames = new CipherCache(options.maxCiphers);
-    this.identifier = options.engine.hkdfExpand(this.pseudorandomKey, hkdfInfo(HKDF_KEY_IDENTIFIER), IDENTIFIER_SIZE);
+    this.identifier = new Uint8Array(IDENTIFIER_SIZE);
+    hkdfExpand(this.hmac, hkdfInfo(HKDF_KEY_IDENTIFIER), this.identifier);
   }
 
   /** @throws FsError EINVAL for a policy we do not accept, ENOKEY if the key is too short for its mode */
@@ -108,7 +118,7 @@ export class MasterKey {
   /** Overwrites the key and every key made from it. Ciphers handed out before no longer work. */
   wipe(): void {
     this.isWiped = true;
-    this.pseudorandomKey.fill(0);
+    this.hmac.wipe();
     this.contents.wipe();
     this.filenames.wipe();
   }
@@ -122,7 +132,8 @@ export class MasterKey {
   ): C {
     const mode = encryptionMode(modeNumber);
     this.assertStrength(mode);
-    const key = this.options.engine.hkdfExpand(this.pseudorandomKey, hkdfInfo(hkdfContext, nonce), mode.keySize);
+    const key = this.derived.subarray(0, mode.keySize);
+    hkdfExpand(this.hmac, hkdfInfo(hkdfContext, nonce), key);
     this.options.watch(key);
     try {
       return use(key);

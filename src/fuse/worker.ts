@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { FsError, isFsError } from '../bytes/index.js';
-import { FileDevice } from '../device/index.js';
+import { FileDevice, GatheringDevice } from '../device/index.js';
 import { Filesystem, type Inode } from '../filesystem/index.js';
 import { FIRST_FREE_OBJECTID, FS_TREE_OBJECTID } from '../format/index.js';
 import { Keyring } from '../fscrypt/index.js';
@@ -26,7 +26,7 @@ function openFilesystem(
   options: WorkerOptions,
   warn: (message: string) => void,
 ): { filesystem: Filesystem; keys: ClaimedKeys } {
-  const device = FileDevice.open(options.image, { readOnly: options.readOnly });
+  const device = new GatheringDevice(FileDevice.open(options.image, { readOnly: options.readOnly }));
   try {
     const transaction = new Transaction(openVolumeDevices(device, { warn }), { readOnly: options.readOnly });
     const keyring = new Keyring();

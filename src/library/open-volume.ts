@@ -1,6 +1,6 @@
 /** An open volume: its filesystem, its keys, and when things become durable. */
 import { type Clock, formatUuid, type RandomSource } from '../bytes/index.js';
-import { type BlockDevice, FileDevice } from '../device/index.js';
+import { type BlockDevice, FileDevice, GatheringDevice } from '../device/index.js';
 import { type ContextLayout, Filesystem } from '../filesystem/index.js';
 import { COMPAT_RO_FEATURES, type Feature, featureNames, INCOMPAT_FEATURES, type Superblock } from '../format/index.js';
 import { Keyring, type KeyStatus } from '../fscrypt/index.js';
@@ -185,7 +185,8 @@ export class OpenVolume implements Disposable {
  */
 export function openVolume(device: BlockDevice | string, options: OpenVolumeOptions = {}): OpenVolume {
   const readOnly = options.readOnly ?? false;
-  return OpenVolume.on(typeof device === 'string' ? FileDevice.open(device, { readOnly }) : device, options);
+  const opened = typeof device === 'string' ? new GatheringDevice(FileDevice.open(device, { readOnly })) : device;
+  return OpenVolume.on(opened, options);
 }
 
 function keyringOf(filesystem: Filesystem, keys: Keyring): VolumeKeyring {

@@ -5,14 +5,7 @@
  * makes it durable as a whole and begins the next. A failure between the first change and the
  * commit aborts it: nothing of it reaches the disk, and the volume is read-only from then on.
  */
-import {
-  type Clock,
-  FsError,
-  invariant,
-  type RandomSource,
-  systemClock,
-  systemRandom,
-} from '../bytes/index.js';
+import { type Clock, FsError, invariant, type RandomSource, systemClock, systemRandom } from '../bytes/index.js';
 import {
   COMPAT_RO_FREE_SPACE_TREE,
   COMPAT_RO_FREE_SPACE_TREE_VALID,
@@ -235,15 +228,11 @@ export class Transaction implements BlockStore {
    */
   reserve(items: number, reservation: Reservation = {}): void {
     this.assertWritable();
-    const fits = () => {
-      const view = this.reservationView(reservation.references);
-      const kept = reservation.freeing ? 0 : globalReserve(view);
-      return this.hasRoom('metadata', operationNeed(view, items) + commitNeed(view) + kept);
-    };
-    if (fits() || this.committing) return;
-    if (this.addChunk('metadata') && fits()) return;
+    if (this.hasRoomFor(items, reservation) || this.committing) return;
+    if (this.addChunk('metadata') && this.hasRoomFor(items, reservation)) return;
     this.commit();
-    if (fits() || (this.addChunk('metadata') && fits())) return;
+    if (this.hasRoomFor(items, reservation)) return;
+    if (this.addChunk('metadata') && this.hasRoomFor(items, reservation)) return;
     throw new FsError('ENOSPC', 'no space left for metadata on the volume');
   }
 
@@ -390,16 +379,17 @@ export class Transaction implements BlockStore {
     this.transid++;
   }
 
-  private reservationView(moreReferences = 0): ReservationView {
-    const { extentTree, checksumTree, freeSpaceTree, blockGroupTree } = this.trees;
-    return {
+  private hasRoomFor(items: number, { freeing = false, references = 0 }: Reservation): boolean {
+    const view: ReservationView = {
       nodesize: this.nodesize,
-      pendingReferences: this.references.pendingCount + moreReferences,
-      accountingTrees: [extentTree, checksumTree, freeSpaceTree, blockGroupTree].filter((tree) => tree !== undefined),
+      pendingReferences: this.references.pendingCount,
+      accountingBytes: this.trees.accountingBytes,
       metadataTotal: this.space.total('metadata'),
       dirty: this.countDirty(),
       subvolumeBytes: this.trees.subvolumeBytes,
     };
+    const kept = freeing ? 0 : globalReserve(view);
+    return this.hasRoom('metadata', operationNeed(view, items) + commitNeed(view, references) + kept);
   }
 
   /** A volume whose free space cannot be trusted is written no more. */

@@ -179,11 +179,9 @@ export class TreeBlock {
     invariant(growth <= this.freeSpace, 'an item grows only where it fits');
     const dataStart = this.dataStart();
     const at = this.itemAt(slot);
-    const content = this.bytes.slice(at, at + Math.min(old, size));
-    this.bytes.copyWithin(dataStart - growth, dataStart, at);
+    this.bytes.copyWithin(dataStart - growth, dataStart, at + Math.min(old, size));
     if (growth < 0) this.bytes.fill(0, dataStart, dataStart - growth);
-    this.bytes.fill(0, at - growth, at + old);
-    this.bytes.set(content, at - growth);
+    else this.bytes.fill(0, at + old - growth, at + old);
     this.shiftOffsets(slot, this.count, -growth);
     this.view.setUint32(HEADER.SIZE + slot * ITEM.SIZE + ITEM.size, size, true);
   }

@@ -80,6 +80,11 @@ export class Tree {
     fill(replaceItem(this, key, data.length), data);
   }
 
+  /** Gives an existing item `size` bytes, all of them to be written in place. @throws FsError ENOSPC, EROFS */
+  resize(key: Key, size: number): ItemPlace {
+    return replaceItem(this, key, size);
+  }
+
   /** The item's data for editing in place, valid until the next change of this tree. @throws FsError ENOSPC, EROFS */
   change(key: Key): ItemPlace | undefined {
     return changeItem(this, key);

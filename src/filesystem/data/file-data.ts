@@ -135,7 +135,7 @@ export class FileData {
         return done;
       }
       inode.touch('contents');
-      if (inode.filesystem.isMuchDirty(1)) this.writeBack();
+      if (inode.filesystem.isMuchDirty(1)) inode.filesystem.settleDirty(inode);
     }
     return bytes.length;
   }
@@ -229,16 +229,6 @@ export class FileData {
     if (!this.noHoles) this.gapsFrom = Math.min(this.gapsFrom ?? size, roundUp(item.size, this.sectorsize));
     item.size = size;
     this.inode.markDirty();
-  }
-
-  /** Writes dirty data to new extents, this file's first, until little of the filesystem is dirty. */
-  private writeBack(): void {
-    const { filesystem } = this.inode;
-    filesystem.settle(this.inode);
-    for (const inode of [...filesystem.dirtyInodes]) {
-      if (!filesystem.isMuchDirty(1 / 2)) return;
-      filesystem.settle(inode);
-    }
   }
 
   /**

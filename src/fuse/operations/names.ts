@@ -56,15 +56,9 @@ function maskedMode({ filesystem }: Server, directory: Inode, mode: number, umas
 
 export const lookUp: Operation = (server, request, reply) => {
   const directory = server.nodes.inode(request.nodeid);
-  let inode: Inode;
-  try {
-    inode = server.filesystem.lookup(directory, request.name(0));
-  } catch (error) {
-    if (!isFsError(error, 'ENOENT')) throw error;
-    appendNoEntry(reply, nameSeconds(server, directory));
-    return;
-  }
-  appendEntry(server, reply, directory, inode);
+  const inode = server.filesystem.find(directory, request.name(0));
+  if (inode === undefined) appendNoEntry(reply, nameSeconds(server, directory));
+  else appendEntry(server, reply, directory, inode);
 };
 
 export const makeNode: Operation = (server, request, reply) => {
@@ -104,8 +98,7 @@ export const createUnnamed: Operation = (server, request, reply) => {
   const mode = maskedMode(server, directory, request.u32(CREATE_IN.mode), request.u32(CREATE_IN.umask));
   const inode = server.filesystem.createUnnamed(directory, mode, ownerOf(request));
   appendEntry(server, reply, directory, inode);
-  const node = server.nodes.find(inode);
-  if (node !== undefined) server.nodes.hold(node, inode);
+  server.nodes.hold(inode);
   appendOpened(server, reply, inode);
 };
 
@@ -118,15 +111,11 @@ export const link: Operation = (server, request, reply) => {
 };
 
 export const unlink: Operation = ({ filesystem, nodes }, request) => {
-  const directory = nodes.inode(request.nodeid);
-  const name = request.name(0);
-  nodes.whileHeld(filesystem.lookup(directory, name), () => filesystem.unlink(directory, name));
+  filesystem.unlink(nodes.inode(request.nodeid), request.name(0), (inode) => nodes.hold(inode));
 };
 
 export const removeDirectory: Operation = ({ filesystem, nodes }, request) => {
-  const directory = nodes.inode(request.nodeid);
-  const name = request.name(0);
-  nodes.whileHeld(filesystem.lookup(directory, name), () => filesystem.rmdir(directory, name));
+  filesystem.rmdir(nodes.inode(request.nodeid), request.name(0), (inode) => nodes.hold(inode));
 };
 
 export const rename: Operation = (server, request) => move(server, request, RENAME_IN.SIZE, 0);
@@ -144,23 +133,7 @@ function move({ filesystem, nodes }: Server, request: Request, namesAt: number, 
     return;
   }
   if (flags !== 0) throw new FsError('EINVAL', `rename with flags ${flags} is not supported`);
-  const replaced = find(filesystem.lookup.bind(filesystem), to, newName);
-  const replace = (): void => filesystem.rename(from, oldName, to, newName);
-  if (replaced === undefined) replace();
-  else nodes.whileHeld(replaced, replace);
-}
-
-function find(
-  lookup: (directory: Inode, name: Uint8Array) => Inode,
-  directory: Inode,
-  name: Buffer,
-): Inode | undefined {
-  try {
-    return lookup(directory, name);
-  } catch (error) {
-    if (isFsError(error, 'ENOENT')) return undefined;
-    throw error;
-  }
+  filesystem.rename(from, oldName, to, newName, 'replace', (inode) => nodes.hold(inode));
 }
 
 export const readLink: Operation = ({ filesystem, nodes }, request, reply) => {

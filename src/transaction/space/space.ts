@@ -71,10 +71,11 @@ export class Space {
    * @throws FsError EUCLEAN, EIO
    */
   hasRoom(type: SpaceType, bytes: number): boolean {
-    let room = 0;
-    for (const group of this.inAllocationOrder(type)) {
-      room += this.loaded(group).total;
+    const current = this.current.get(type);
+    let room = current === undefined ? 0 : this.loaded(current).total;
+    for (const group of this.groups) {
       if (room >= bytes) return true;
+      if (group !== current && group.takes(type) && group.available > 0) room += this.loaded(group).total;
     }
     return room >= bytes;
   }
@@ -89,7 +90,9 @@ export class Space {
   }
 
   total(type: SpaceType): number {
-    return this.groupsOf(type).reduce((sum, group) => sum + group.length, 0);
+    let sum = 0;
+    for (const group of this.groups) if (group.takes(type)) sum += group.length;
+    return sum;
   }
 
   /** The group that holds an address. @throws FsError EUCLEAN if there is none */

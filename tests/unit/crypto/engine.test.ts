@@ -63,9 +63,13 @@ describe('choice of the engine', () => {
           key.map((byte) => byte ^ 1),
         ),
       filenamesCipher: (mode, key) => portableEngine.filenamesCipher(mode, key),
-      hkdfExpand: (...words) => portableEngine.hkdfExpand(...words),
+      hmacSha512: (key) => portableEngine.hmacSha512(key),
     };
-    const wrongHash: CipherEngine = { ...liar, name: 'wrong hash', hkdfExpand: (_key, _info, length) => randomBytes(length) };
+    const wrongHash: CipherEngine = {
+      ...liar,
+      name: 'wrong hash',
+      hmacSha512: () => ({ digest: (_message, into) => into.fill(1), wipe: () => undefined }),
+    };
     const broken = () => {
       throw new Error('cannot load');
     };

@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { hkdfSync } from 'node:crypto';
 import { test } from 'node:test';
 import { isZero, systemRandom, toHex } from '../../../src/bytes/index.js';
-import { type CipherEngine, type ContentsCipher, type FilenamesCipher, portableEngine } from '../../../src/crypto/index.js';
+import {
+  type CipherEngine,
+  type ContentsCipher,
+  type FilenamesCipher,
+  type Hmac,
+  portableEngine,
+} from '../../../src/crypto/index.js';
 import {
   type ExtentContextForm,
   Keyring,
@@ -29,8 +35,8 @@ class NotingEngine implements CipherEngine {
     return { encrypt: (name) => name, decrypt: (name) => name, wipe };
   }
 
-  hkdfExpand(...words: Parameters<CipherEngine['hkdfExpand']>): Uint8Array {
-    return portableEngine.hkdfExpand(...words);
+  hmacSha512(key: Uint8Array): Hmac {
+    return portableEngine.hmacSha512(key);
   }
 
   private note(key: Uint8Array): () => void {
