@@ -166,6 +166,7 @@ function insertInode(directory: Inode, creation: Creation, { xattrs, ...inherita
   const item = newInodeItem(directory, creation, inheritance);
   insertInodeItem(subvolume.tree, ino, item);
   const inode = subvolume.addInode(ino, item);
+  inode.hasXattrs = false;
   for (const xattr of xattrs) writeXattr(inode, xattr.name, xattr.value);
   if ((item.flags & INODE_ENCRYPT) !== 0n && policy !== undefined) {
     const { context } = inheritance;

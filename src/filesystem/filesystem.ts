@@ -24,7 +24,7 @@ import { type Nameless, removeDirectory, unlinkName } from './remove.js';
 import { exchangeNames, renameName } from './rename.js';
 import { Subvolume } from './subvolume.js';
 import { readTarget } from './symlink.js';
-import { listXattrs } from './xattr-items.js';
+import { listXattrs, readXattr } from './xattr-items.js';
 import { getXattr, removeXattr, setXattr, type XattrMode } from './xattrs.js';
 
 export interface FilesystemOptions {
@@ -220,6 +220,11 @@ export class Filesystem {
   /** @throws FsError ENODATA */
   getXattr(inode: Inode, name: Uint8Array): Uint8Array {
     return getXattr(this.current(inode), name);
+  }
+
+  /** The value of an attribute; undefined if there is none of this name. */
+  findXattr(inode: Inode, name: Uint8Array): Uint8Array | undefined {
+    return readXattr(this.current(inode), name);
   }
 
   /** Names of all extended attributes. */

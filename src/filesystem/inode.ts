@@ -46,6 +46,8 @@ export class Inode {
   checkedParent: number | undefined;
   /** Of a directory: the stored name by which it was found there. */
   checkedName: Uint8Array | undefined;
+  /** Whether it may have extended attributes, once known: most inodes have none and are asked often. */
+  hasXattrs: boolean | undefined;
   /** Of an encrypted directory: the name asked for last and its stored form, under one generation of the keyring. */
   lastName: { readonly shown: Uint8Array; readonly stored: Uint8Array; readonly generation: number } | undefined;
   /** Highest DIR_INDEX offset in use, once known. */

@@ -13,6 +13,7 @@ import { Transaction } from '../transaction/index.js';
 import { openVolumeDevices } from '../volume/index.js';
 import { Channel } from './channel.js';
 import { ClaimedKeys } from './claimed-keys.js';
+import { coarseClock } from './coarse-clock.js';
 import type { FromWorker, ToWorker, WorkerOptions } from './messages.js';
 import { MAX_WRITE } from './operations/mount.js';
 import { Reply } from './protocol/reply.js';
@@ -28,7 +29,8 @@ function openFilesystem(
 ): { filesystem: Filesystem; keys: ClaimedKeys } {
   const device = new GatheringDevice(FileDevice.open(options.image, { readOnly: options.readOnly }));
   try {
-    const transaction = new Transaction(openVolumeDevices(device, { warn }), { readOnly: options.readOnly });
+    const volume = openVolumeDevices(device, { warn });
+    const transaction = new Transaction(volume, { readOnly: options.readOnly, clock: coarseClock() });
     const keyring = new Keyring();
     const keys = new ClaimedKeys(keyring);
     for (const path of options.keyFiles) {

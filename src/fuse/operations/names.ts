@@ -1,5 +1,5 @@
 /** Requests about names: finding, making, moving and removing them. */
-import { FsError, isFsError } from '../../bytes/index.js';
+import { FsError } from '../../bytes/index.js';
 import type { Inode } from '../../filesystem/index.js';
 import { appendNoEntry, CACHE_SECONDS, putEntry } from '../protocol/attributes.js';
 import {
@@ -45,13 +45,7 @@ function ownerOf(request: Request): { uid: number; gid: number } {
 /** The mode of something new. A default access control list takes the place of the umask. */
 function maskedMode({ filesystem }: Server, directory: Inode, mode: number, umask: number): number {
   if ((mode & umask & 0o777) === 0) return mode;
-  try {
-    filesystem.getXattr(directory, DEFAULT_ACL);
-    return mode;
-  } catch (error) {
-    if (!isFsError(error, 'ENODATA')) throw error;
-    return mode & ~(umask & 0o777);
-  }
+  return filesystem.findXattr(directory, DEFAULT_ACL) === undefined ? mode & ~(umask & 0o777) : mode;
 }
 
 export const lookUp: Operation = (server, request, reply) => {
