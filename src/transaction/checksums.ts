@@ -63,24 +63,28 @@ export class ChecksumTree {
     this.insertNow(this.waitingStart, sums);
   }
 
-  /** @returns one checksum per sector from `bytenr` on, undefined where there is none */
-  find(bytenr: number, sectors: number): (Uint8Array | undefined)[] {
-    const found = new Array<Uint8Array | undefined>(sectors).fill(undefined);
-    for (const { start, sums } of this.runsIn(bytenr, bytenr + sectors * this.sectorsize)) {
-      this.take(found, bytenr, start, sums);
+  /**
+   * Copies the checksums of the sectors from `bytenr` on, end to end, to `into`.
+   *
+   * @returns how many sectors have one
+   */
+  copy(bytenr: number, into: Uint8Array): number {
+    let found = 0;
+    for (const { start, sums } of this.runsIn(bytenr, bytenr + this.bytesCovered(into.length))) {
+      found += this.copyFrom(start, sums, bytenr, into);
     }
-    this.take(found, bytenr, this.waitingStart, this.waiting.subarray(0, this.waitingBytes));
-    return found;
+    if (this.waitingBytes === 0) return found;
+    return found + this.copyFrom(this.waitingStart, this.waiting.subarray(0, this.waitingBytes), bytenr, into);
   }
 
-  /** Copies to `found`, which begins at `bytenr`, what a run that begins at `start` has of it. */
-  private take(found: (Uint8Array | undefined)[], bytenr: number, start: number, sums: Uint8Array): void {
-    const offset = (start - bytenr) / this.sectorsize;
+  /** Copies what a run that begins at `start` has for `into`, which begins at `bytenr`. @returns for how many sectors */
+  private copyFrom(start: number, sums: Uint8Array, bytenr: number, into: Uint8Array): number {
+    const offset = this.sumBytes(start - bytenr);
     const from = Math.max(0, offset);
-    const to = Math.min(found.length, offset + sums.length / this.sumSize);
-    if (to <= from) return;
-    const copy = sums.slice((from - offset) * this.sumSize, (to - offset) * this.sumSize);
-    for (let i = from; i < to; i++) found[i] = copy.subarray((i - from) * this.sumSize, (i - from + 1) * this.sumSize);
+    const to = Math.min(into.length, offset + sums.length);
+    if (to <= from) return 0;
+    into.set(sums.subarray(from - offset, to - offset), from);
+    return (to - from) / this.sumSize;
   }
 
   /** Forgets the checksums of [bytenr, bytenr + length). */

@@ -302,9 +302,9 @@ export class Transaction implements BlockStore {
     this.checksums.insert(bytenr, sums);
   }
 
-  /** One per sector, undefined where there is none. */
-  findChecksums(bytenr: number, sectors: number): (Uint8Array | undefined)[] {
-    return this.checksums.find(bytenr, sectors);
+  /** Copies the checksums of the sectors from `bytenr` on, end to end. @returns how many sectors have one */
+  copyChecksums(bytenr: number, into: Uint8Array): number {
+    return this.checksums.copy(bytenr, into);
   }
 
   removeChecksums(bytenr: number, length: number): void {
