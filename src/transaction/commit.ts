@@ -103,7 +103,7 @@ function writeRun(volume: Volume, run: TreeBlock[]): void {
   if (first === undefined) return;
   const bytes = staging.subarray(0, run.length * volume.nodesize);
   run.forEach((block, i) => {
-    checkBlock(block.view, volume.checkContext);
+    checkBlock(block.view, volume.checkContext, { from: block.changedFrom, to: block.changedTo });
     volume.checksum.digestInto(block.bytes.subarray(CSUM_SIZE), block.bytes, HEADER.csum);
     bytes.set(block.bytes, i * volume.nodesize);
   });

@@ -16,6 +16,9 @@ export class TreeBlock {
   readonly view: DataView;
   /** Made in the running transaction and not yet on disk, hence free to change in place. */
   dirty: boolean;
+  /** Of a leaf: items [changedFrom, changedTo) may have changed since it was read or copied. */
+  changedFrom = 0;
+  changedTo = 0;
   /** Used since the cache last looked for blocks to drop. */
   isRecent = true;
 
@@ -107,6 +110,19 @@ export class TreeBlock {
 
   // --- leaves ---
 
+  /** Notes that the item in `slot` changes. */
+  markChanged(slot: number, end = slot + 1): void {
+    const isNone = this.changedFrom >= this.changedTo;
+    this.changedFrom = isNone ? slot : Math.min(this.changedFrom, slot);
+    this.changedTo = isNone ? end : Math.max(this.changedTo, end);
+  }
+
+  /** `by` slots came in at `slot`, or were taken out from there on. */
+  private moveChanged(slot: number, by: number): void {
+    if (this.changedFrom >= slot) this.changedFrom = Math.max(slot, this.changedFrom + by);
+    if (this.changedTo > slot) this.changedTo = Math.max(slot, this.changedTo + by);
+  }
+
   /** Byte offset of the data of the item in `slot`. */
   itemAt(slot: number): number {
     return HEADER.SIZE + this.view.getUint32(HEADER.SIZE + slot * ITEM.SIZE + ITEM.offset, true);
@@ -148,6 +164,8 @@ export class TreeBlock {
     this.view.setUint32(header + ITEM.offset, end - size - HEADER.SIZE, true);
     this.view.setUint32(header + ITEM.size, size, true);
     this.bytes.fill(0, end - size, end);
+    this.moveChanged(slot, 1);
+    this.markChanged(slot);
     return end - size;
   }
 
@@ -169,12 +187,15 @@ export class TreeBlock {
     this.bytes.fill(0, HEADER.SIZE + left * ITEM.SIZE, HEADER.SIZE + count * ITEM.SIZE);
     this.setCount(left);
     this.shiftOffsets(from, left, size);
+    this.moveChanged(from, from - to);
+    if (from < left) this.markChanged(from);
   }
 
   /** Changes the size of an item; its first bytes stay, new ones are zero. */
   resizeItem(slot: number, size: number): void {
     const old = this.itemSize(slot);
     const growth = size - old;
+    this.markChanged(slot);
     if (growth === 0) return;
     invariant(growth <= this.freeSpace, 'an item grows only where it fits');
     const dataStart = this.dataStart();
@@ -201,6 +222,7 @@ export class TreeBlock {
     this.bytes.set(headers, HEADER.SIZE + count * ITEM.SIZE);
     this.setCount(count + moved);
     this.shiftOffsets(count, count + moved, end - sourceEnd);
+    this.markChanged(count, count + moved);
   }
 
   private shiftOffsets(from: number, to: number, by: number): void {

@@ -48,6 +48,7 @@ export function lengthenItem(tree: Tree, key: Key, by: number): ItemPlace {
 export function changeItem(tree: Tree, key: Key): ItemPlace | undefined {
   if (!isThere(tree, key)) return undefined;
   const path = pathForChange(tree, key);
+  path.leaf.markChanged(path.slot(0));
   return placeOf(path.leaf, path.slot(0));
 }
 

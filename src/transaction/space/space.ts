@@ -29,6 +29,9 @@ interface FreeChange {
   free: boolean;
 }
 
+/** Pieces of data up to this many bytes go where they fit first. */
+const SHORT_PIECE = 128 * 1024;
+
 export interface SpaceTrees {
   readonly extentTree: Tree;
   /** Where block group items are: the extent tree or the block-group tree. */
@@ -145,14 +148,14 @@ export class Space {
   }
 
   /**
-   * Takes `length` bytes in one piece.
+   * Takes `length` bytes in one piece, as low as possible.
    *
    * @param alignment - bytes, counted from address 0
    * @throws FsError ENOSPC
    */
   allocate(type: SpaceType, length: number, alignment: number): number {
     for (const group of this.inAllocationOrder(type)) {
-      const start = this.loaded(group).findFit(length, alignment, this.lastAddress.get(group) ?? group.start);
+      const start = this.loaded(group).findLowest(length, alignment);
       if (start !== undefined) return this.take(type, group, start, length);
     }
     throw new FsError('ENOSPC', `no room for ${length} bytes of ${type}`);
@@ -160,7 +163,7 @@ export class Space {
 
   /**
    * Takes up to `length` bytes in one piece: all of them if any group can, else the longest run there
-   * is.
+   * is. Short pieces fill gaps, long ones go behind the last long one.
    *
    * @throws FsError ENOSPC
    */
@@ -168,8 +171,14 @@ export class Space {
     let best: { group: BlockGroup; start: number; length: number } | undefined;
     for (const group of this.inAllocationOrder(type)) {
       const free = this.loaded(group);
-      const start = free.findFit(length, alignment, this.lastAddress.get(group) ?? group.start);
-      if (start !== undefined) return { start: this.take(type, group, start, length), length };
+      const start =
+        length <= SHORT_PIECE
+          ? free.findLowest(length, alignment)
+          : free.findFit(length, alignment, this.lastAddress.get(group) ?? group.start);
+      if (start !== undefined) {
+        if (length > SHORT_PIECE) this.lastAddress.set(group, start + length);
+        return { start: this.take(type, group, start, length), length };
+      }
       const longest = free.longest();
       if (longest !== undefined && longest.length > (best?.length ?? 0)) best = { group, ...longest };
     }
@@ -247,7 +256,6 @@ export class Space {
 
   private take(type: SpaceType, group: BlockGroup, start: number, length: number): number {
     this.loaded(group).remove(start, length);
-    this.lastAddress.set(group, start + length);
     this.current.set(type, group);
     return start;
   }
