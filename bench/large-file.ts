@@ -58,7 +58,8 @@ export function benchLargeFile({ megabytes, rounds }: BenchOptions): Measurement
   }
 }
 
-function writeRandom(path: string, megabytes: number): void {
+/** Makes a file that nothing can shrink. */
+export function writeRandom(path: string, megabytes: number): void {
   const fd = openSync(path, 'w');
   const piece = Buffer.alloc(MIB);
   for (let i = 0; i < megabytes; i++) writeSync(fd, randomFillSync(piece));

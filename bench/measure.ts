@@ -6,16 +6,30 @@ export interface BenchOptions {
   /** How many small files. */
   readonly files: number;
   readonly rounds: number;
+  /** How long what goes on for a given time does, seconds. */
+  readonly seconds: number;
+}
+
+/** Of somebody else; NaN if not measured. */
+interface Result {
+  readonly name: string;
+  readonly value: number;
 }
 
 /** One line of the report. */
 export interface Measurement {
   readonly what: string;
-  readonly unit: 'MB/s' | 'files/s' | 'MiB';
+  readonly unit: 'MB/s' | 'files/s' | 'ops/s' | 'MiB';
   /** Median of all rounds. */
   readonly value: number;
   /** What it is compared with: another program, or an aim. */
-  readonly reference: { readonly name: string; readonly value: number } | { readonly notMeasured: string };
+  readonly reference: Result | { readonly notMeasured: string };
+  /** Median of each round's own ratio, where rounds were compared one by one. */
+  readonly roundRatio?: number;
+  /** The ratio that we want. */
+  readonly aim?: number;
+  /** For orientation. */
+  readonly beside?: readonly Result[];
 }
 
 /** One round of a contestant. @returns its result: speed, not time, so that more is better */
@@ -44,31 +58,44 @@ export function seconds(work: () => void): number {
 }
 
 /** The value as a share of its reference, 1 meaning equal; NaN without one. */
-export function ratio({ value, reference }: Measurement): number {
-  return 'value' in reference ? value / reference.value : Number.NaN;
+export function ratio({ value, reference, roundRatio }: Measurement): number {
+  return roundRatio ?? ('value' in reference ? value / reference.value : Number.NaN);
 }
 
-/** The measurements as a table of text. */
+const HEADINGS = ['', 'butterlock', 'compared with', 'ratio', 'aim', 'beside'];
+
+/** The measurements as a table of text, without the columns that none of them fills. */
 export function table(measurements: readonly Measurement[]): string {
-  const lines = measurements.map((measurement) => {
-    const { what, unit, value, reference } = measurement;
-    const amount = (number: number): string => `${number.toFixed(0)} ${unit}`;
-    if ('notMeasured' in reference) return [what, amount(value), `not measured: ${reference.notMeasured}`, ''];
-    return [
-      what,
-      amount(value),
-      `${reference.name} ${amount(reference.value)}`,
-      `${(ratio(measurement) * 100).toFixed(0)} %`,
-    ];
-  });
-  const rows = [['', 'butterlock', 'compared with', 'ratio'], ...lines];
-  const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const rows = [HEADINGS, ...measurements.map(cells)];
+  const columns = [...HEADINGS.keys()].filter((column) => rows.slice(1).some((row) => row[column] !== ''));
+  const widths = HEADINGS.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows
     .map((row) =>
-      row
-        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+      columns
+        .map((column) => (row[column] ?? '').padEnd(widths[column] ?? 0))
         .join('  ')
         .trimEnd(),
     )
     .join('\n');
+}
+
+function cells(measurement: Measurement): string[] {
+  const { what, unit, value, reference, aim, beside = [] } = measurement;
+  const amount = (number: number): string => (Number.isNaN(number) ? 'not measured' : `${number.toFixed(0)} ${unit}`);
+  const compared =
+    'notMeasured' in reference
+      ? `not measured: ${reference.notMeasured}`
+      : `${reference.name} ${amount(reference.value)}`;
+  return [
+    what,
+    amount(value),
+    compared,
+    percent(ratio(measurement)),
+    percent(aim ?? Number.NaN),
+    beside.map((other) => `${other.name} ${amount(other.value)}`).join(', '),
+  ];
+}
+
+function percent(share: number): string {
+  return Number.isNaN(share) ? '' : `${(share * 100).toFixed(0)} %`;
 }

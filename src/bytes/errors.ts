@@ -49,7 +49,8 @@ export class FsError extends Error {
 
 const NUMBERS: Readonly<Record<string, number>> = { ...constants.errno, ...LINUX_ERRNO };
 
-function errnoOf(code: ErrorCode): number {
+/** The number of a code, positive. */
+export function errnoOf(code: ErrorCode): number {
   return NUMBERS[code] ?? 5;
 }
 

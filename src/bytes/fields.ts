@@ -20,8 +20,9 @@ export function readU53(view: DataView, at: number): number {
 }
 
 export function writeU53(view: DataView, at: number, value: number): void {
-  invariant(Number.isSafeInteger(value) && value >= 0, `${value} is no unsigned quantity`);
-  view.setUint32(at, value % TWO_32, true);
+  if (!Number.isSafeInteger(value) || value < 0) invariant(false, `${value} is no unsigned quantity`);
+  // Takes the lower 32 bits by itself.
+  view.setUint32(at, value, true);
   view.setUint32(at + 4, Math.floor(value / TWO_32), true);
 }
 
@@ -44,10 +45,9 @@ export function readId(view: DataView, at: number): number {
 }
 
 export function writeId(view: DataView, at: number, value: number): void {
-  invariant(Number.isSafeInteger(value), `${value} is no object id`);
-  const high = Math.floor(value / TWO_32);
-  view.setUint32(at, value - high * TWO_32, true);
-  view.setInt32(at + 4, high, true);
+  if (!Number.isSafeInteger(value)) invariant(false, `${value} is no object id`);
+  view.setUint32(at, value, true);
+  view.setInt32(at + 4, Math.floor(value / TWO_32), true);
 }
 
 /** A DataView over exactly the bytes of `bytes`. */
@@ -55,12 +55,20 @@ export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
+/** Up to this many bytes a loop compares faster than a call into Node. */
+const SHORT = 64;
+
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && Buffer.compare(a, b) === 0;
+  const { length } = a;
+  if (length !== b.length) return false;
+  if (length > SHORT) return Buffer.compare(a, b) === 0;
+  for (let i = 0; i < length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 export function isZero(bytes: Uint8Array): boolean {
-  return bytes.every((byte) => byte === 0);
+  for (let i = 0; i < bytes.length; i++) if (bytes[i] !== 0) return false;
+  return true;
 }
 
 export function toHex(bytes: Uint8Array): string {

@@ -24,9 +24,24 @@ export const systemClock: Clock = {
   },
 };
 
+/** Asking for a few bytes costs as much as for many: small requests are served from these, each byte once. */
+const pool = Buffer.alloc(4096);
+let poolUsed = pool.length;
+
 export const systemRandom: RandomSource = {
   fill(into) {
-    randomFillSync(into);
+    if (into.length > pool.length / 8) {
+      randomFillSync(into);
+      return;
+    }
+    if (poolUsed + into.length > pool.length) {
+      randomFillSync(pool);
+      poolUsed = 0;
+    }
+    const end = poolUsed + into.length;
+    into.set(pool.subarray(poolUsed, end));
+    pool.fill(0, poolUsed, end);
+    poolUsed = end;
   },
 };
 

@@ -1,5 +1,6 @@
 /** The two kinds of cipher a policy names, and what makes them. */
 import { corrupt, invariant } from '../bytes/index.js';
+import type { Hmac } from './digest.js';
 
 /**
  * Encrypts whole data units of 4096 bytes; unit i of a call has the number `firstUnit + i`.
@@ -32,6 +33,8 @@ export interface CipherEngine {
   contentsCipher(mode: number, key: Uint8Array): ContentsCipher;
   /** The same for names and symbolic links. */
   filenamesCipher(mode: number, key: Uint8Array): FilenamesCipher;
+  /** For key derivation. @param key - at most 128 bytes; copied */
+  hmacSha512(key: Uint8Array): Hmac;
 }
 
 const NAME_MIN = 16;
@@ -39,7 +42,8 @@ const NAME_MAX = 4096;
 
 /** Names to encrypt were padded by us. @throws InvariantError */
 export function checkPlainName(name: Uint8Array): void {
-  invariant(name.length >= NAME_MIN && name.length <= NAME_MAX, `a name of ${name.length} bytes is not padded`);
+  if (name.length < NAME_MIN || name.length > NAME_MAX)
+    invariant(false, `a name of ${name.length} bytes is not padded`);
 }
 
 /** Names to decrypt come from a disk. @throws FsError EUCLEAN */

@@ -28,8 +28,8 @@ function unitIvs(firstUnit: number, count: number): Uint8Array {
 /** @throws InvariantError unless `from` and `into` are equally many whole data units */
 export function checkDataUnits(firstUnit: number, from: Uint8Array, into: Uint8Array): void {
   invariant(from.length === into.length, 'ciphertext is as long as plaintext');
-  invariant(from.length % DATA_UNIT_SIZE === 0, `${from.length} bytes are not whole data units`);
-  invariant(Number.isSafeInteger(firstUnit) && firstUnit >= 0, `${firstUnit} is no data unit number`);
+  if (from.length % DATA_UNIT_SIZE !== 0) invariant(false, `${from.length} bytes are not whole data units`);
+  if (!Number.isSafeInteger(firstUnit) || firstUnit < 0) invariant(false, `${firstUnit} is no data unit number`);
 }
 
 export class DataUnitCipher implements ContentsCipher {

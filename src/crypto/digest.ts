@@ -17,16 +17,31 @@ export function hkdfExtract(master: Uint8Array): Uint8Array {
   return createHmac('sha512', NO_SALT).update(master).digest();
 }
 
-/** `length` ≤ 16320 bytes of output for `info`, from the result of {@link hkdfExtract}. */
-export function hkdfExpand(pseudorandomKey: Uint8Array, info: Uint8Array, length: number): Uint8Array {
-  const output = keyMemory(length);
-  let previous: Uint8Array = new Uint8Array(0);
-  for (let at = 0, counter = 1; at < length; at += HASH_SIZE, counter++) {
-    const mac = createHmac('sha512', pseudorandomKey).update(previous).update(info);
-    previous.fill(0);
-    previous = mac.update(Uint8Array.of(counter)).digest();
-    output.set(previous.subarray(0, length - at), at);
+/** HMAC-SHA512 under one key. */
+export interface Hmac {
+  /** @param into - takes 64 bytes */
+  digest(message: Uint8Array, into: Uint8Array): void;
+  /** Overwrites the key; it must not be used again. */
+  wipe(): void;
+}
+
+/** Output of {@link hkdfExpand}, and the message of its next round: they hold key bytes during a call only. */
+const output = keyMemory(HASH_SIZE);
+
+/**
+ * Fills `into`, at most 16320 bytes, with what HKDF makes of `info`.
+ *
+ * @param hmac - under the result of {@link hkdfExtract}
+ */
+export function hkdfExpand(hmac: Hmac, info: Uint8Array, into: Uint8Array): void {
+  const message = keyMemory(HASH_SIZE + info.length + 1);
+  message.set(info, HASH_SIZE);
+  for (let at = 0; at < into.length; at += HASH_SIZE) {
+    message[message.length - 1] = at / HASH_SIZE + 1;
+    hmac.digest(at === 0 ? message.subarray(HASH_SIZE) : message, output);
+    into.set(output.subarray(0, into.length - at), at);
+    message.set(output);
   }
-  previous.fill(0);
-  return output;
+  message.fill(0);
+  output.fill(0);
 }

@@ -7,6 +7,7 @@ import { Adiantum } from './adiantum.js';
 import type { CipherEngine, ContentsCipher, FilenamesCipher } from './ciphers.js';
 import { CtsCipher } from './cts.js';
 import { DataUnitCipher } from './data-units.js';
+import type { Hmac } from './digest.js';
 import { EssivCipher } from './essiv.js';
 import { Hctr2 } from './hctr2.js';
 import { findWrongAnswer } from './known-answers.js';
@@ -61,11 +62,15 @@ class LibraryEngine implements CipherEngine {
         throw new FsError('EOPNOTSUPP', `${encryptionMode(mode).name} is not for file names`);
     }
   }
+
+  hmacSha512(key: Uint8Array): Hmac {
+    return this.#library.hmacSha512(key);
+  }
 }
 
 function checkKeySize(mode: number, key: Uint8Array): void {
   const { name, keySize } = encryptionMode(mode);
-  invariant(key.length === keySize, `${name} takes ${keySize} bytes of key, not ${key.length}`);
+  if (key.length !== keySize) invariant(false, `${name} takes ${keySize} bytes of key, not ${key.length}`);
 }
 
 /** An engine over `library`, not yet proven. */

@@ -1,6 +1,7 @@
 export type { CipherEngine, ContentsCipher, FilenamesCipher } from './ciphers.js';
-export { hkdfExpand, hkdfExtract, sha256 } from './digest.js';
+export { type Hmac, hkdfExpand, hkdfExtract, sha256 } from './digest.js';
 export { chooseEngine, opensslEngine, portableEngine } from './engine.js';
+export { keyMemory } from './key-memory.js';
 export {
   ALLOWED_MODE_PAIRS,
   DATA_UNIT_SIZE,

@@ -6,7 +6,7 @@
  */
 import { equalBytes, isFsError, toHex } from '../bytes/index.js';
 import type { CipherEngine } from './ciphers.js';
-import { sha256 } from './digest.js';
+import { hkdfExpand, hkdfExtract, sha256 } from './digest.js';
 import { DATA_UNIT_SIZE, ENCRYPTION_MODES } from './modes.js';
 
 /** Far enough to reach into the high half of a unit's number. */
@@ -58,8 +58,20 @@ export function filenamesAnswer(engine: CipherEngine, mode: number, key: Uint8Ar
   return undone ? digestOf(encrypted) : 'one-way';
 }
 
+/** The identifier that the kernel gives the master key 00 01 02 … 3f. */
+const IDENTIFIER = '8699c2c53707405da5aba5ae4d8583c0';
+
+function identifierAnswer(engine: CipherEngine): string {
+  const hmac = engine.hmacSha512(hkdfExtract(Uint8Array.from({ length: 64 }, (_, i) => i)));
+  const identifier = new Uint8Array(IDENTIFIER.length / 2);
+  hkdfExpand(hmac, Buffer.from('fscrypt\0\x01'), identifier);
+  hmac.wipe();
+  return toHex(identifier);
+}
+
 /** The name of a mode whose answer is wrong. A mode the library does not have is not wrong. */
 export function findWrongAnswer(engine: CipherEngine): string | undefined {
+  if (identifierAnswer(engine) !== IDENTIFIER) return 'HKDF-SHA512';
   for (const { name, number, keySize } of ENCRYPTION_MODES) {
     const key = pattern(keySize, 13);
     const { contents, filenames } = ANSWERS[number] ?? {};

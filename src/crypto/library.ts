@@ -5,6 +5,8 @@
  * written once over this port, so that a back end is no more than the few ciphers below.
  */
 
+import type { Hmac } from './digest.js';
+
 /** Key and IV sizes in bytes of the ciphers asked of a library, under OpenSSL's names. */
 export const RAW_CIPHERS = {
   'aes-256-xts': { keySize: 64, ivSize: 16 },
@@ -35,6 +37,8 @@ export interface RawCipher {
 
 export interface CipherLibrary {
   readonly name: string;
+  /** Copies `key`, at most 128 bytes. */
+  hmacSha512(key: Uint8Array): Hmac;
   /** Copies `key`. @throws FsError EOPNOTSUPP if the library was built without the cipher */
   open(cipher: RawCipherName, key: Uint8Array): RawCipher;
 }

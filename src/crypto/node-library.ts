@@ -1,6 +1,7 @@
 /** Block ciphers through node:crypto: works everywhere, at some microseconds of set-up per IV. */
-import { createCipheriv, createDecipheriv, getCiphers } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, getCiphers } from 'node:crypto';
 import { FsError, invariant } from '../bytes/index.js';
+import type { Hmac } from './digest.js';
 import { copyOfKey } from './key-memory.js';
 import { type CipherLibrary, RAW_CIPHERS, type RawCipher, type RawCipherName } from './library.js';
 
@@ -45,8 +46,29 @@ class NodeCipher implements RawCipher {
   }
 }
 
+class NodeHmac implements Hmac {
+  #key: Uint8Array | undefined;
+
+  constructor(key: Uint8Array) {
+    this.#key = copyOfKey(key);
+  }
+
+  digest(message: Uint8Array, into: Uint8Array): void {
+    invariant(this.#key !== undefined, 'a wiped key is used');
+    const mac = createHmac('sha512', this.#key).update(message).digest();
+    into.set(mac);
+    mac.fill(0);
+  }
+
+  wipe(): void {
+    this.#key?.fill(0);
+    this.#key = undefined;
+  }
+}
+
 export const nodeLibrary: CipherLibrary = {
   name: 'portable',
+  hmacSha512: (key) => new NodeHmac(key),
   open(cipher, key) {
     invariant(key.length === RAW_CIPHERS[cipher].keySize, `${cipher} takes no key of ${key.length} bytes`);
     if (!getCiphers().includes(cipher)) throw new FsError('EOPNOTSUPP', `this Node.js has no ${cipher}`);

@@ -1,5 +1,5 @@
 /** Making inodes: files, directories, special files and symlinks, plain or encrypted as their directory is. */
-import { FsError, invariant, viewOf } from '../bytes/index.js';
+import { FsError, invariant } from '../bytes/index.js';
 import {
   encodeInodeItem,
   FSCRYPT_INODE_CTX_KEY,
@@ -166,6 +166,7 @@ function insertInode(directory: Inode, creation: Creation, { xattrs, ...inherita
   const item = newInodeItem(directory, creation, inheritance);
   insertInodeItem(subvolume.tree, ino, item);
   const inode = subvolume.addInode(ino, item);
+  inode.hasXattrs = false;
   for (const xattr of xattrs) writeXattr(inode, xattr.name, xattr.value);
   if ((item.flags & INODE_ENCRYPT) !== 0n && policy !== undefined) {
     const { context } = inheritance;
@@ -194,7 +195,8 @@ function newInodeItem(
 ): InodeItem {
   const owner = { uid: creation.owner.uid, gid };
   const item = freshInodeItem(directory.filesystem.transaction, mode, owner, flags);
-  return isDevice(mode) ? { ...item, rdev: toDiskDevice(creation.rdev ?? 0) } : item;
+  if (isDevice(mode)) item.rdev = toDiskDevice(creation.rdev ?? 0);
+  return item;
 }
 
 /** The item of an inode made now: empty, with one name. */
@@ -205,13 +207,27 @@ export function freshInodeItem(
   flags: bigint,
 ): InodeItem {
   const now = clock.now();
-  const none = { size: 0, nbytes: 0, blockGroup: 0, rdev: 0, sequence: 0 };
-  const times = { atime: now, ctime: now, mtime: now, otime: now };
-  return { ...none, ...times, generation: transid, transid, nlink: 1, uid, gid, mode, flags };
+  return {
+    generation: transid,
+    transid,
+    size: 0,
+    nbytes: 0,
+    blockGroup: 0,
+    nlink: 1,
+    uid,
+    gid,
+    mode,
+    rdev: 0,
+    flags,
+    sequence: 0,
+    atime: now,
+    ctime: now,
+    mtime: now,
+    otime: now,
+  };
 }
 
 export function insertInodeItem(tree: Tree, ino: number, item: InodeItem): void {
-  const bytes = new Uint8Array(INODE_ITEM.SIZE);
-  encodeInodeItem(viewOf(bytes), 0, item);
-  tree.insert(new Key(ino, INODE_ITEM_KEY, 0), bytes);
+  const { view, at } = tree.insertEmpty(new Key(ino, INODE_ITEM_KEY, 0), INODE_ITEM.SIZE);
+  encodeInodeItem(view, at, item);
 }

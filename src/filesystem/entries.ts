@@ -8,16 +8,19 @@
 import { corrupt, equalBytes, FsError } from '../bytes/index.js';
 import {
   DIR_INDEX_KEY,
+  DIR_ITEM,
   DIR_ITEM_KEY,
   type DirItem,
   decodeDirItems,
   decodeInodeExtrefs,
   decodeInodeRefs,
-  encodeDirItem,
+  decodeKey,
+  dirItemSize,
   encodeInodeExtref,
   encodeInodeRef,
   extrefHash,
   FT_ENCRYPTED,
+  findDirItem,
   HEADER,
   INCOMPAT_EXTENDED_IREF,
   INODE_EXTREF,
@@ -25,13 +28,18 @@ import {
   INODE_REF,
   INODE_REF_KEY,
   ITEM,
+  inodeExtrefSize,
+  inodeRefSize,
   Key,
   LINK_MAX,
   MAX_OFFSET,
   nameHash,
   ROOT_ITEM_KEY,
+  writeDirItem,
+  writeInodeExtref,
+  writeInodeRef,
 } from '../format/index.js';
-import type { Tree } from '../tree/index.js';
+import type { Cursor, ItemPlace, Tree } from '../tree/index.js';
 import type { Filesystem } from './filesystem.js';
 import type { Inode } from './inode.js';
 
@@ -74,8 +82,13 @@ export function entriesWithHash(directory: Inode, hash: number): DirItem[] {
 }
 
 export function findEntry(directory: Inode, name: Uint8Array): StoredEntry | undefined {
-  const item = entriesWithHash(directory, nameHash(name)).find((entry) => equalBytes(entry.name, name));
-  return item === undefined ? undefined : toStoredEntry(item);
+  const cursor = directory.subvolume.tree.get(new Key(directory.ino, DIR_ITEM_KEY, nameHash(name)));
+  if (cursor === undefined) return undefined;
+  const { view } = cursor;
+  const found = findDirItem(view, cursor.at, cursor.size, name);
+  if (found === undefined) return undefined;
+  const type = view.getUint8(found.at + DIR_ITEM.type) & ~FT_ENCRYPTED;
+  return { name, location: decodeKey(view, found.at + DIR_ITEM.location), type };
 }
 
 /** Whether the directory holds no entry at all. */
@@ -106,8 +119,7 @@ export function nextSequence(directory: Inode): number {
 export function checkRoomForEntry(directory: Inode, name: Uint8Array): void {
   const cursor = directory.subvolume.tree.get(new Key(directory.ino, DIR_ITEM_KEY, nameHash(name)));
   if (cursor === undefined) return;
-  const entry = encodeDirItem({ location: new Key(0, 0, 0), transid: 0, type: 0, name, data: EMPTY });
-  if (cursor.size + entry.length > maxItemSize(directory.filesystem)) {
+  if (cursor.size + dirItemSize({ name, data: EMPTY }) > maxItemSize(directory.filesystem)) {
     throw new FsError('EOVERFLOW', 'too many names of one directory have the same hash');
   }
 }
@@ -117,9 +129,12 @@ export function addEntry(directory: Inode, { name, location, type }: StoredEntry
   const { tree } = directory.subvolume;
   const { transid } = directory.filesystem.transaction;
   const storedType = directory.encrypted ? type | FT_ENCRYPTED : type;
-  const entry = encodeDirItem({ location, transid, type: storedType, name, data: EMPTY });
-  appendToItem(tree, new Key(directory.ino, DIR_ITEM_KEY, nameHash(name)), entry);
-  tree.insert(new Key(directory.ino, DIR_INDEX_KEY, sequence), entry);
+  const entry: DirItem = { location, transid, type: storedType, name, data: EMPTY };
+  const size = dirItemSize(entry);
+  const item = appendToItem(tree, new Key(directory.ino, DIR_ITEM_KEY, nameHash(name)), size);
+  writeDirItem(item.view, item.at, entry);
+  const index = tree.insertEmpty(new Key(directory.ino, DIR_INDEX_KEY, sequence), size);
+  writeDirItem(index.view, index.at, entry);
   directory.item.size = Math.min(directory.item.size + 2 * name.length, Number.MAX_SAFE_INTEGER);
   directory.touch('contents');
 }
@@ -127,9 +142,10 @@ export function addEntry(directory: Inode, { name, location, type }: StoredEntry
 /** Removes DIR_ITEM and DIR_INDEX of a name, and its length from the directory's size. */
 export function removeEntry(directory: Inode, name: Uint8Array, sequence: number): void {
   const { tree } = directory.subvolume;
-  const hash = nameHash(name);
-  const rest = entriesWithHash(directory, hash).filter((entry) => !equalBytes(entry.name, name));
-  setOrRemove(tree, new Key(directory.ino, DIR_ITEM_KEY, hash), rest.map(encodeDirItem));
+  const key = new Key(directory.ino, DIR_ITEM_KEY, nameHash(name));
+  const cursor = tree.get(key);
+  const found = cursor && findDirItem(cursor.view, cursor.at, cursor.size, name);
+  if (cursor !== undefined && found !== undefined) removeFromItem(tree, key, cursor, found.at, found.size);
   tree.remove(new Key(directory.ino, DIR_INDEX_KEY, sequence));
   directory.item.size = Math.max(0, directory.item.size - 2 * name.length);
   directory.touch('contents');
@@ -194,10 +210,14 @@ export function checkRoomForReference(inode: Inode, parent: number, name: Uint8A
 export function addName(inode: Inode, { parent, sequence, name }: InodeName): void {
   const { tree } = inode.subvolume;
   if (fitsInodeRef(inode, parent, name)) {
-    appendToItem(tree, new Key(inode.ino, INODE_REF_KEY, parent), encodeInodeRef({ index: sequence, name }));
+    const ref = { index: sequence, name };
+    const place = appendToItem(tree, new Key(inode.ino, INODE_REF_KEY, parent), inodeRefSize(ref));
+    writeInodeRef(place.view, place.at, ref);
   } else {
+    const extref = { parent, index: sequence, name };
     const key = new Key(inode.ino, INODE_EXTREF_KEY, extrefHash(parent, name));
-    appendToItem(tree, key, encodeInodeExtref({ parent, index: sequence, name }));
+    const place = appendToItem(tree, key, inodeExtrefSize(extref));
+    writeInodeExtref(place.view, place.at, extref);
   }
 }
 
@@ -228,10 +248,19 @@ function fitsInodeRef(inode: Inode, parent: number, name: Uint8Array): boolean {
 
 // --- items that several entries share ---
 
-function appendToItem(tree: Tree, key: Key, bytes: Uint8Array): void {
-  const cursor = tree.get(key);
-  if (cursor === undefined) tree.insert(key, bytes);
-  else tree.replace(key, joined([cursor.bytes(), bytes]));
+/** Makes room for `size` more bytes at the end of an item, or for a new one. @returns where they go */
+function appendToItem(tree: Tree, key: Key, size: number): ItemPlace {
+  if (tree.get(key) === undefined) return tree.insertEmpty(key, size);
+  const { view, at, size: whole } = tree.lengthen(key, size);
+  return { view, at: at + whole - size, size };
+}
+
+/** Takes `size` bytes at `at` out of the item that a cursor stands on, and with the last ones the item. */
+function removeFromItem(tree: Tree, key: Key, cursor: Cursor, at: number, size: number): void {
+  const before = at - cursor.at;
+  const bytes = cursor.bytes();
+  if (bytes.length === size) tree.remove(key);
+  else tree.replace(key, joined([bytes.subarray(0, before), bytes.subarray(before + size)]));
 }
 
 function setOrRemove(tree: Tree, key: Key, parts: Uint8Array[]): void {

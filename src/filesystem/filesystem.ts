@@ -5,7 +5,7 @@
  * reserves the space it may need, and is durable after the next {@link Filesystem.commit}. Names
  * are bytes. An error between an operation's first change and its end turns the volume read-only.
  */
-import { FsError } from '../bytes/index.js';
+import { FsError, isFsError } from '../bytes/index.js';
 import { FIRST_FREE_OBJECTID, FS_TREE_OBJECTID } from '../format/index.js';
 import type { Keyring, Policy } from '../fscrypt/index.js';
 import type { Reservation, Transaction } from '../transaction/index.js';
@@ -16,15 +16,15 @@ import { type DirectoryEntry, readDirectory } from './directory.js';
 import type { Inode } from './inode.js';
 import { type ContextLayout, enableEncryption, findLayout, rememberLayout } from './layout.js';
 import { linkInode } from './link.js';
-import { defaultSubvolumeId, lookup, parentOf } from './lookup.js';
+import { defaultSubvolumeId, find, lookup, parentOf } from './lookup.js';
 import { S_IFDIR, S_IFMT, S_IFREG } from './mode.js';
 import { closeInode, finishOrphans, openInode } from './orphans.js';
 import { setPolicy } from './policies.js';
-import { removeDirectory, unlinkName } from './remove.js';
+import { type Nameless, removeDirectory, unlinkName } from './remove.js';
 import { exchangeNames, renameName } from './rename.js';
 import { Subvolume } from './subvolume.js';
 import { readTarget } from './symlink.js';
-import { listXattrs } from './xattr-items.js';
+import { listXattrs, readXattr } from './xattr-items.js';
 import { getXattr, removeXattr, setXattr, type XattrMode } from './xattrs.js';
 
 export interface FilesystemOptions {
@@ -34,6 +34,8 @@ export interface FilesystemOptions {
 /** Dirty bytes, and dirty inodes, beyond which data is written without waiting for a commit. */
 const DIRTY_LIMIT = 16 * 1024 * 1024;
 const MAX_DIRTY_INODES = 1024;
+/** Inode items written in one step when there are too many dirty ones. */
+const INODES_PER_STEP = 32;
 
 export type RenameMode = 'replace' | 'noreplace' | 'exchange';
 
@@ -48,7 +50,8 @@ export class Filesystem {
   readonly readWindows = new Set<ReadWindow>();
   private readonly subvolumes = new Map<number, Subvolume>();
   private knownLayout: ContextLayout | undefined;
-  private changedInStep: Set<Inode> | undefined;
+  /** Dirty inodes are being written: what that makes dirty in turn waits. */
+  private isSettling = false;
 
   private constructor(transaction: Transaction, options: FilesystemOptions) {
     this.transaction = transaction;
@@ -119,6 +122,11 @@ export class Filesystem {
     return lookup(this.current(directory), name);
   }
 
+  /** As {@link lookup}; undefined if there is no such entry. */
+  find(directory: Inode, name: Uint8Array): Inode | undefined {
+    return find(this.current(directory), name);
+  }
+
   /** The directory above; the top of the default subvolume and of the volume is its own. */
   parent(directory: Inode): Inode {
     return parentOf(this.current(directory));
@@ -172,19 +180,26 @@ export class Filesystem {
   }
 
   /** Removes a name, and the inode with its last one unless it is open. @throws FsError EISDIR, ENOENT */
-  unlink(directory: Inode, name: Uint8Array): void {
-    unlinkName(this.current(directory), name);
+  unlink(directory: Inode, name: Uint8Array, onNameless?: Nameless): void {
+    unlinkName(this.current(directory), name, onNameless);
   }
 
-  /** @throws FsError ENOTEMPTY, ENOTDIR, ENOENT */
-  rmdir(directory: Inode, name: Uint8Array): void {
-    removeDirectory(this.current(directory), name);
+  /** @returns what was removed, a directory or the top of a subvolume. @throws FsError ENOTEMPTY, ENOTDIR, ENOENT */
+  rmdir(directory: Inode, name: Uint8Array, onNameless?: Nameless): Inode {
+    return removeDirectory(this.current(directory), name, onNameless);
   }
 
   /** @throws FsError EXDEV, EINVAL (below itself), ENOTEMPTY, EEXIST (`noreplace`), ENOTDIR, EISDIR, ENOKEY */
-  rename(from: Inode, oldName: Uint8Array, to: Inode, newName: Uint8Array, mode: RenameMode = 'replace'): void {
+  rename(
+    from: Inode,
+    oldName: Uint8Array,
+    to: Inode,
+    newName: Uint8Array,
+    mode: RenameMode = 'replace',
+    onNameless?: Nameless,
+  ): void {
     if (mode === 'exchange') exchangeNames(this.current(from), oldName, this.current(to), newName);
-    else renameName(this.current(from), oldName, this.current(to), newName, mode);
+    else renameName(this.current(from), oldName, this.current(to), newName, mode, onNameless);
   }
 
   // --- attributes ---
@@ -205,6 +220,11 @@ export class Filesystem {
   /** @throws FsError ENODATA */
   getXattr(inode: Inode, name: Uint8Array): Uint8Array {
     return getXattr(this.current(inode), name);
+  }
+
+  /** The value of an attribute; undefined if there is none of this name. */
+  findXattr(inode: Inode, name: Uint8Array): Uint8Array | undefined {
+    return readXattr(this.current(inode), name);
   }
 
   /** Names of all extended attributes. */
@@ -263,7 +283,10 @@ export class Filesystem {
     if (this.dirtyInodes.size > 0) this.commit();
     this.keyring.remove(identifier);
     for (const subvolume of this.subvolumes.values()) {
-      for (const inode of subvolume.cachedInodes()) if (inode.openCount === 0) inode.dropData();
+      for (const inode of subvolume.cachedInodes()) {
+        inode.lastName = undefined;
+        if (inode.openCount === 0) inode.dropData();
+      }
     }
     return this.keyring.status(identifier);
   }
@@ -297,7 +320,7 @@ export class Filesystem {
 
   /**
    * Runs one step of changes, which `work` must be sure to finish: what can fail has been checked.
-   * The items of the inodes it changes are written with it.
+   * The items of the inodes it changes are written by the next commit, if not before.
    *
    * @param items - upper bound of tree items inserted, changed or removed, those of inodes included
    * @throws FsError ENOSPC, EROFS before `work`; an error of `work` itself turns the volume read-only
@@ -305,30 +328,61 @@ export class Filesystem {
   change<T>(items: number, work: () => T, options: Reservation = {}): T {
     const { transaction } = this;
     transaction.reserve(items, options);
-    const result = transaction.change(() => this.withInodes(work));
+    const result = transaction.change(work);
     if (transaction.needsCommit) transaction.commit();
+    else if (this.dirtyInodes.size > MAX_DIRTY_INODES) this.settleIfRoom();
     return result;
   }
 
-  /** Called for every inode whose item changes: it is written at the end of the step, or by the next commit. */
+  /** Called for every inode whose item changes. */
   inodeChanged(inode: Inode): void {
-    if (this.changedInStep !== undefined) {
-      this.changedInStep.add(inode);
-      return;
-    }
     inode.isDirty = true;
     this.dirtyInodes.add(inode);
   }
 
   /** Whether this share of the memory meant for dirty data is in use. */
-  isMuchDirty(share: number): boolean {
-    return this.dirtyBytes > share * DIRTY_LIMIT || this.dirtyInodes.size > share * MAX_DIRTY_INODES;
+  isMuchDirty(share: number, settled = 0): boolean {
+    return this.dirtyBytes > share * DIRTY_LIMIT || this.dirtyInodes.size - settled > share * MAX_DIRTY_INODES;
   }
 
-  /** Writes an inode and its data into the running transaction, so that they need not wait in memory. */
-  settle(inode: Inode): void {
-    inode.loadedData?.flush();
-    if (inode.isDirty) this.change(1, () => inode.markDirty());
+  /**
+   * Writes dirty inodes with their data into the running transaction, `first` and then the longest
+   * dirty ones, until half of the memory meant for them is free.
+   *
+   * @throws FsError EIO, ENOSPC, ENOKEY
+   */
+  settleDirty(first?: Inode): void {
+    if (this.isSettling) return;
+    this.isSettling = true;
+    try {
+      this.settle(first === undefined ? [...this.dirtyInodes] : [first, ...this.dirtyInodes]);
+    } finally {
+      this.isSettling = false;
+    }
+  }
+
+  /** The step of changes is done: for what finds no room now, the commit will ask again, and say so. */
+  private settleIfRoom(): void {
+    try {
+      this.settleDirty();
+    } catch (error) {
+      if (!isFsError(error, 'ENOSPC')) throw error;
+    }
+  }
+
+  private settle(waiting: readonly Inode[]): void {
+    const settled: Inode[] = [];
+    for (const inode of waiting) {
+      if (settled.length > 0 && !this.isMuchDirty(1 / 2, settled.length)) break;
+      inode.loadedData?.flush();
+      if (inode.isDirty) settled.push(inode);
+    }
+    for (let at = 0; at < settled.length; at += INODES_PER_STEP) {
+      const step = settled.slice(at, at + INODES_PER_STEP);
+      this.change(step.length, () => {
+        for (const inode of step) this.writeInode(inode);
+      });
+    }
   }
 
   /** Makes everything done so far durable: file data, inodes, trees, superblock. @throws FsError EROFS, EIO */
@@ -352,19 +406,6 @@ export class Filesystem {
     rememberLayout(this);
   }
 
-  private withInodes<T>(work: () => T): T {
-    const outer = this.changedInStep;
-    const changed = new Set<Inode>();
-    this.changedInStep = changed;
-    try {
-      const result = work();
-      for (const inode of changed) this.writeInode(inode);
-      return result;
-    } finally {
-      this.changedInStep = outer;
-    }
-  }
-
   /** Writes an inode's item. With no data waiting, the inode then need not stay in memory for the commit. */
   private writeInode(inode: Inode): void {
     inode.write();
@@ -375,7 +416,13 @@ export class Filesystem {
 
   /** The first step of a commit: data first, because writing it changes inodes. */
   private writeBack(): void {
-    for (const inode of [...this.dirtyInodes]) inode.loadedData?.flush();
+    const wasSettling = this.isSettling;
+    this.isSettling = true;
+    try {
+      for (const inode of [...this.dirtyInodes]) inode.loadedData?.flush();
+    } finally {
+      this.isSettling = wasSettling;
+    }
     if (this.dirtyInodes.size === 0) return;
     this.transaction.change(() => {
       for (const inode of this.dirtyInodes) {

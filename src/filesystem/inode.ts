@@ -46,6 +46,10 @@ export class Inode {
   checkedParent: number | undefined;
   /** Of a directory: the stored name by which it was found there. */
   checkedName: Uint8Array | undefined;
+  /** Whether it may have extended attributes, once known: most inodes have none and are asked often. */
+  hasXattrs: boolean | undefined;
+  /** Of an encrypted directory: the name asked for last and its stored form, under one generation of the keyring. */
+  lastName: { readonly shown: Uint8Array; readonly stored: Uint8Array; readonly generation: number } | undefined;
   /** Highest DIR_INDEX offset in use, once known. */
   lastSequence: number | undefined;
   private reported: Set<string> | undefined;
@@ -116,7 +120,7 @@ export class Inode {
 
   /** Contents of a regular file. */
   get data(): FileData {
-    invariant(this.isRegular, `inode ${this.ino} is a regular file`);
+    if (!this.isRegular) invariant(false, `inode ${this.ino} is a regular file`);
     this.knownData ??= new FileData(this);
     return this.knownData;
   }
@@ -133,13 +137,13 @@ export class Inode {
   }
 
   /** Where the ciphers of its contents come from: the key it holds while open, or the keyring. */
-  get keys(): Pick<Keyring, 'contentsCipher' | 'filenamesCipher'> {
+  get keys(): Pick<Keyring, 'assertCanEncrypt' | 'contentsCipher' | 'filenamesCipher'> {
     return this.hold ?? this.filesystem.keyring;
   }
 
   /** The inode's item will be written: with the step of changes under way, else at the next commit. */
   markDirty(): void {
-    invariant(!this.isDetached, `inode ${this.ino} is in use but no longer cached`);
+    if (this.isDetached) invariant(false, `inode ${this.ino} is in use but no longer cached`);
     if (!this.isDeleted) this.filesystem.inodeChanged(this);
   }
 

@@ -60,22 +60,32 @@ function placeholderItem({ filesystem, item: { uid, gid } }: Inode): InodeItem {
 
 /** @throws FsError ENOENT, ENOTDIR, ENAMETOOLONG, EINVAL, ENOKEY, EUCLEAN */
 export function lookup(directory: Inode, name: Uint8Array): Inode {
-  const { entry } = findChild(directory, name);
-  return entry === undefined ? parentOrSelf(directory, name) : inodeOf(directory, entry);
+  return find(directory, name) ?? notThere(directory);
 }
 
-/** As {@link lookup} for a name that must be an entry, so not `.` or `..`, together with its entry. */
-export function findChild(directory: Inode, name: Uint8Array): { entry: StoredEntry | undefined } {
-  if (!directory.isDirectory) throw new FsError('ENOTDIR', `${directory.describe()} is no directory`);
-  if (isDot(name) || isDotDot(name)) return { entry: undefined };
+/** As {@link lookup}; undefined if there is no such entry. */
+export function find(directory: Inode, name: Uint8Array): Inode | undefined {
+  if (isDot(name) || isDotDot(name)) {
+    assertDirectory(directory);
+    return isDot(name) ? directory : parentOf(directory);
+  }
+  const entry = findChild(directory, name);
+  return entry && inodeOf(directory, entry);
+}
+
+/** The entry of a name that is not `.` or `..`. @throws FsError ENOTDIR, ENAMETOOLONG, EINVAL */
+export function findChild(directory: Inode, name: Uint8Array): StoredEntry | undefined {
+  assertDirectory(directory);
   checkName(name);
-  const entry = isPlaceholder(directory) ? undefined : findShown(directory, name);
-  if (entry === undefined) throw new FsError('ENOENT', `${directory.describe()} has no such entry`);
-  return { entry };
+  return isPlaceholder(directory) ? undefined : findShown(directory, name);
 }
 
-function parentOrSelf(directory: Inode, name: Uint8Array): Inode {
-  return isDot(name) ? directory : parentOf(directory);
+export function notThere(directory: Inode): never {
+  throw new FsError('ENOENT', `${directory.describe()} has no such entry`);
+}
+
+function assertDirectory(directory: Inode): void {
+  if (!directory.isDirectory) throw new FsError('ENOTDIR', `${directory.describe()} is no directory`);
 }
 
 /** What an entry names. @throws FsError ENOKEY, EUCLEAN */

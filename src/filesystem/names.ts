@@ -5,7 +5,7 @@
  * key a name is shown decrypted, without it in its no-key form. A stored name that no name encrypts
  * to (tampered with) is shown in its no-key form even with the key, and reported once.
  */
-import { corrupt, FsError, isFsError } from '../bytes/index.js';
+import { corrupt, equalBytes, FsError, isFsError } from '../bytes/index.js';
 import type { FilenamesCipher } from '../crypto/index.js';
 import { NAME_LEN, nameHash } from '../format/index.js';
 import {
@@ -77,11 +77,22 @@ export function assertCanName(directory: Inode): void {
 /** The stored form of a new name. @throws FsError ENOKEY, ENAMETOOLONG */
 export function storedName(directory: Inode, name: Uint8Array): Uint8Array {
   if (!directory.encrypted) return name;
-  const cipher = namesCipher(directory);
-  if (cipher === undefined || directory.policy === undefined) {
-    throw new FsError('ENOKEY', `${directory.describe()}: its key is not there`);
+  const { lastName } = directory;
+  if (lastName !== undefined && lastName.generation === directory.filesystem.keyring.generation) {
+    if (equalBytes(lastName.shown, name)) return lastName.stored;
   }
-  return encryptName(cipher, namePadding(directory.policy), name);
+  const cipher = namesCipher(directory);
+  if (cipher === undefined) throw new FsError('ENOKEY', `${directory.describe()}: its key is not there`);
+  return encryptedName(directory, cipher, name);
+}
+
+/** Programs ask for the same name again and again: to look for it, to make it, to remove it. */
+function encryptedName(directory: Inode, cipher: FilenamesCipher, name: Uint8Array): Uint8Array {
+  if (directory.policy === undefined)
+    throw new FsError('ENOKEY', `${directory.describe()}: its encryption policy is not known`);
+  const stored = encryptName(cipher, namePadding(directory.policy), name);
+  directory.lastName = { shown: name, stored, generation: directory.filesystem.keyring.generation };
+  return stored;
 }
 
 /** Finds an entry by its name as shown. */

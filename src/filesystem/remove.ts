@@ -10,7 +10,7 @@ import {
   sequenceOf,
 } from './entries.js';
 import type { Inode } from './inode.js';
-import { assertChangeable, findChild, inodeOf, isPlaceholder } from './lookup.js';
+import { assertChangeable, findChild, inodeOf, isPlaceholder, notThere } from './lookup.js';
 import { isDot, isDotDot } from './names.js';
 import { insertOrphan } from './orphan-items.js';
 import { deleteInode } from './orphans.js';
@@ -31,8 +31,8 @@ export interface NamedInode {
 
 /** @throws FsError ENOENT, ENOTDIR, EUCLEAN; EBUSY for `.` and `..` */
 export function findNamed(directory: Inode, name: Uint8Array): NamedInode {
-  const { entry } = findChild(directory, name);
-  if (entry === undefined) throw new FsError('EBUSY', "'.' and '..' stay");
+  if (isDot(name) || isDotDot(name)) throw new FsError('EBUSY', "'.' and '..' stay");
+  const entry = findChild(directory, name) ?? notThere(directory);
   const inode = inodeOf(directory, entry);
   return { directory, entry, inode, sequence: sequenceOfEntry(directory, entry, inode) };
 }
@@ -43,15 +43,18 @@ function sequenceOfEntry(directory: Inode, entry: StoredEntry, inode: Inode): nu
   return isPlaceholder(inode) || parent === undefined ? searchSequence(directory, entry) : parent.sequence;
 }
 
-export function unlinkName(directory: Inode, name: Uint8Array): void {
+/** Told of an inode that has lost its last name: who opens it keeps it from being deleted. */
+export type Nameless = (inode: Inode) => void;
+
+export function unlinkName(directory: Inode, name: Uint8Array, onNameless?: Nameless): void {
   if (isDot(name) || isDotDot(name)) throw new FsError('EISDIR', "'.' and '..' are directories");
   const named = findNamed(directory, name);
   assertChangeable(directory);
   if (named.inode.isDirectory) throw new FsError('EISDIR', `${named.inode.describe()} is a directory`);
-  removeNamed(named);
+  removeNamed(named, onNameless);
 }
 
-export function removeDirectory(directory: Inode, name: Uint8Array): void {
+export function removeDirectory(directory: Inode, name: Uint8Array, onNameless?: Nameless): Inode {
   if (isDot(name)) throw new FsError('EINVAL', "a directory cannot be removed as '.'");
   if (isDotDot(name)) throw new FsError('ENOTEMPTY', "a directory cannot be removed as '..'");
   const named = findNamed(directory, name);
@@ -61,7 +64,8 @@ export function removeDirectory(directory: Inode, name: Uint8Array): void {
   assertEmpty(inode);
   if (isPlaceholder(inode)) removePlaceholder(named);
   else if (inode.ino === FIRST_FREE_OBJECTID) deleteSubvolume(directory, name);
-  else removeNamed(named);
+  else removeNamed(named, onNameless);
+  return inode;
 }
 
 /** @throws FsError ENOTEMPTY */
@@ -69,7 +73,7 @@ export function assertEmpty(directory: Inode): void {
   if (!isEmptyDirectory(directory)) throw new FsError('ENOTEMPTY', `${directory.describe()} is not empty`);
 }
 
-function removeNamed({ directory, entry, inode, sequence }: NamedInode): void {
+function removeNamed({ directory, entry, inode, sequence }: NamedInode, onNameless: Nameless | undefined): void {
   directory.filesystem.change(
     ITEMS_OF_REMOVAL,
     () => {
@@ -78,7 +82,7 @@ function removeNamed({ directory, entry, inode, sequence }: NamedInode): void {
     },
     { freeing: true },
   );
-  deleteIfUnused(inode);
+  deleteIfUnused(inode, onNameless);
 }
 
 /** Takes a name from an inode; without its last one it becomes an orphan. Part of a step of changes. */
@@ -90,7 +94,8 @@ export function dropName(inode: Inode, directory: Inode, name: Uint8Array): void
 }
 
 /** Deletes an inode that lost its last name, unless it is open. */
-export function deleteIfUnused(inode: Inode): void {
+export function deleteIfUnused(inode: Inode, onNameless?: Nameless): void {
+  if (inode.item.nlink === 0) onNameless?.(inode);
   if (inode.item.nlink === 0 && inode.openCount === 0 && !inode.isDeleted) deleteInode(inode);
 }
 

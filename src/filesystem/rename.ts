@@ -15,7 +15,7 @@ import type { Inode } from './inode.js';
 import { assertChangeable, isPlaceholder, parentOf } from './lookup.js';
 import { assertCanName, findShown, isDot, isDotDot } from './names.js';
 import { assertMayHold, policyOfExtents } from './policies.js';
-import { assertEmpty, deleteIfUnused, dropName, findNamed, type NamedInode } from './remove.js';
+import { assertEmpty, deleteIfUnused, dropName, findNamed, type NamedInode, type Nameless } from './remove.js';
 import { insertRootRef, removeRootRef } from './root-refs.js';
 
 /** Items of a rename: two names with entry, index and reference, an orphan, four inode items. */
@@ -30,6 +30,7 @@ export function renameName(
   to: Inode,
   newName: Uint8Array,
   mode: 'replace' | 'noreplace',
+  onNameless?: Nameless,
 ): void {
   if (isDot(newName) || isDotDot(newName)) throw new FsError('EBUSY', "'.' and '..' stay");
   const old = findNamed(from, oldName);
@@ -55,7 +56,7 @@ export function renameName(
     }
     attach(old, to, stored);
   });
-  if (replaced !== undefined) deleteIfUnused(replaced.inode);
+  if (replaced !== undefined) deleteIfUnused(replaced.inode, onNameless);
 }
 
 /** @throws FsError as Filesystem.rename says */

@@ -12,9 +12,10 @@ import type { SubvolumeTree } from '../transaction/index.js';
 import type { Filesystem } from './filesystem.js';
 import { Inode } from './inode.js';
 
-/** Clean inodes kept in memory: enough for every directory on the way of a deep walk. */
-const MAX_CLEAN_INODES = 2048;
-const LOOKED_AT_ONCE = 16;
+/** Inodes kept in memory whether in use or not: enough for every directory on the way of a deep walk. */
+const KEPT_INODES = 2048;
+/** As many come in before the next look at which of them can go. */
+const SWEEP_INTERVAL = 512;
 
 export class Subvolume {
   readonly filesystem: Filesystem;
@@ -22,6 +23,7 @@ export class Subvolume {
   /** The longest unused first, more or less. Dirty and open ones stay whatever their number. */
   private readonly inodes = new Map<number, Inode>();
   private nextIno: number | undefined;
+  private sweepAt = KEPT_INODES + SWEEP_INTERVAL;
 
   constructor(filesystem: Filesystem, tree: SubvolumeTree) {
     this.filesystem = filesystem;
@@ -83,20 +85,20 @@ export class Subvolume {
 
   private keep(inode: Inode): Inode {
     this.inodes.set(inode.ino, inode);
-    if (this.inodes.size > MAX_CLEAN_INODES) this.dropOldest();
+    if (this.inodes.size > this.sweepAt) this.sweep(inode);
     return inode;
   }
 
-  /** Drops clean inodes not used since they were last looked at; others move to the young end. */
-  private dropOldest(): void {
-    let looked = 0;
+  /** Drops clean inodes not used since the last time; all are looked at once. */
+  private sweep(newest: Inode): void {
     for (const inode of this.inodes.values()) {
-      if (this.inodes.size <= MAX_CLEAN_INODES || looked++ >= LOOKED_AT_ONCE) return;
+      if (this.inodes.size <= KEPT_INODES || inode === newest) break;
       this.inodes.delete(inode.ino);
       const isKept = inode.isRecent || inode.isDirty || inode.openCount > 0;
       inode.isRecent = false;
       if (isKept) this.inodes.set(inode.ino, inode);
       else inode.isDetached = true;
     }
+    this.sweepAt = Math.max(this.inodes.size, KEPT_INODES) + SWEEP_INTERVAL;
   }
 }

@@ -34,8 +34,9 @@ import { addEntry, nextSequence, removeEntry } from './entries.js';
 import type { Filesystem } from './filesystem.js';
 import type { Inode } from './inode.js';
 import { subvolumeIds } from './layout.js';
-import { assertChangeable, defaultSubvolumeId, findChild, inodeOf, isPlaceholder } from './lookup.js';
+import { assertChangeable, defaultSubvolumeId, findChild, inodeOf, isPlaceholder, notThere } from './lookup.js';
 import { S_IFDIR } from './mode.js';
+import { isDot, isDotDot } from './names.js';
 import { holdsSubvolumes, insertRootRef, parentOfSubvolume, removeRootRef } from './root-refs.js';
 import type { Subvolume } from './subvolume.js';
 import { addSubvolumeUuid, removeSubvolumeUuid } from './subvolume-uuids.js';
@@ -184,7 +185,7 @@ function insertTop(
 }
 
 function findSubvolume(directory: Inode, name: Uint8Array): { subvolume: Subvolume; stored: Uint8Array } {
-  const { entry } = findChild(directory, name);
+  const entry = isDot(name) || isDotDot(name) ? undefined : (findChild(directory, name) ?? notThere(directory));
   const top = entry && inodeOf(directory, entry);
   if (entry === undefined || top === undefined || top.ino !== FIRST_FREE_OBJECTID || isPlaceholder(top)) {
     throw new FsError('EINVAL', 'only a subvolume can be deleted as one');

@@ -17,6 +17,10 @@ import { maxItemSize } from './entries.js';
 import type { Inode } from './inode.js';
 
 export function readXattr(inode: Inode, name: Uint8Array): Uint8Array | undefined {
+  inode.hasXattrs ??= inode.subvolume.tree
+    .seek(new Key(inode.ino, XATTR_ITEM_KEY, 0))
+    .isItemOf(inode.ino, XATTR_ITEM_KEY);
+  if (!inode.hasXattrs) return undefined;
   return attributesWithHash(inode, nameHash(name)).find((xattr) => equalBytes(xattr.name, name))?.data;
 }
 
@@ -38,6 +42,7 @@ export function writeXattr(inode: Inode, name: Uint8Array, value: Uint8Array | u
   if (value !== undefined) {
     const { transid } = inode.filesystem.transaction;
     all.push({ location: new Key(0, 0, 0), transid, type: FT_XATTR, name, data: value });
+    inode.hasXattrs = true;
   }
   if (all.length === 0) tree.remove(key);
   else if (existing.length === 0) tree.insert(key, joined(all));

@@ -97,12 +97,22 @@ const NEVER_EMPTY = [
 const FLAG_WRITTEN = 1;
 const FLAG_RELOC = 2;
 
+/** Items [from, to) of a leaf. */
+export interface SlotRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+const ALL_SLOTS: SlotRange = { from: 0, to: Number.POSITIVE_INFINITY };
+
 /**
  * Checks a whole tree block of `context.nodesize` bytes, checksum aside.
  *
+ * @param changed - of a leaf that was checked before: the rules of other items are known to be kept. How items are
+ *   packed and ordered is checked all the same
  * @throws FsError EUCLEAN naming block, slot and key
  */
-export function checkBlock(view: DataView, context: CheckContext): void {
+export function checkBlock(view: DataView, context: CheckContext, changed = ALL_SLOTS): void {
   const bytenr = readU53(view, HEADER.bytenr);
   const owner = readId(view, HEADER.owner);
   const where = `block ${bytenr} of tree ${owner}`;
@@ -118,7 +128,7 @@ export function checkBlock(view: DataView, context: CheckContext): void {
   if (level > 0) {
     checkNode(view, context, where, nritems, generation);
   } else if (nritems > 0) {
-    checkLeaf(view, context, nritems, bytenr, owner);
+    checkLeaf(view, context, nritems, bytenr, owner, changed);
   } else if ((flags & FLAG_RELOC) === 0 && (owner === 0 || NEVER_EMPTY.includes(owner))) {
     throw corrupt(where, 'is empty, which this tree never is');
   }
@@ -142,7 +152,14 @@ function checkNode(view: DataView, context: CheckContext, where: string, nritems
   }
 }
 
-function checkLeaf(view: DataView, context: CheckContext, nritems: number, bytenr: number, owner: number): void {
+function checkLeaf(
+  view: DataView,
+  context: CheckContext,
+  nritems: number,
+  bytenr: number,
+  owner: number,
+  changed: SlotRange,
+): void {
   const dataSize = leafDataSize(context.nodesize);
   const item: CheckedItem = {
     view,
@@ -175,7 +192,8 @@ function checkLeaf(view: DataView, context: CheckContext, nritems: number, byten
     if (slot > 0 && compareKeysAt(view, item.previousKeyAt, keyAt) >= 0) throw fault(item, 'keys do not ascend');
     if (offset + item.size !== dataEnd) throw fault(item, `data ends at ${offset + item.size}, wanted ${dataEnd}`);
     if (offset < slotsEnd) throw fault(item, 'data overlaps the list of items');
-    RULES[item.type]?.(item);
+    // The item behind a changed one has rules about it.
+    if (slot >= changed.from && slot <= changed.to) RULES[item.type]?.(item);
     dataEnd = offset;
     item.previousKeyAt = keyAt;
     item.previousType = item.type;

@@ -6,7 +6,7 @@
  * nameHash). Only attributes have data: their value.
  */
 import { corrupt, readU53, viewOf, writeU53 } from '../bytes/index.js';
-import { readBytes, writeBytes } from './byte-fields.js';
+import { holdsBytes, readBytes, writeBytes } from './byte-fields.js';
 import { decodeKey, encodeKey, type Key } from './key.js';
 
 export const DIR_ITEM = {
@@ -50,15 +50,47 @@ export function decodeDirItems(view: DataView, at: number, size: number): DirIte
   return items;
 }
 
+/**
+ * Finds the entry of a name in an item of `size` bytes, without decoding the others.
+ *
+ * @returns where it begins and how long it is. @throws FsError EUCLEAN
+ */
+export function findDirItem(
+  view: DataView,
+  at: number,
+  size: number,
+  name: Uint8Array,
+): { readonly at: number; readonly size: number } | undefined {
+  const end = at + size;
+  while (at < end) {
+    const nameAt = at + DIR_ITEM.SIZE;
+    if (nameAt > end) throw corrupt('dir item', 'cut off inside its fixed part');
+    const nameLen = view.getUint16(at + DIR_ITEM.nameLen, true);
+    const next = nameAt + nameLen + view.getUint16(at + DIR_ITEM.dataLen, true);
+    if (next > end) throw corrupt('dir item', 'name and data run past the item');
+    if (nameLen === name.length && holdsBytes(view, nameAt, name)) return { at, size: next - at };
+    at = next;
+  }
+  return undefined;
+}
+
+/** Bytes of an entry. */
+export function dirItemSize({ name, data }: Pick<DirItem, 'name' | 'data'>): number {
+  return DIR_ITEM.SIZE + name.length + data.length;
+}
+
+export function writeDirItem(view: DataView, at: number, item: DirItem): void {
+  encodeKey(view, at + DIR_ITEM.location, item.location);
+  writeU53(view, at + DIR_ITEM.transid, item.transid);
+  view.setUint16(at + DIR_ITEM.dataLen, item.data.length, true);
+  view.setUint16(at + DIR_ITEM.nameLen, item.name.length, true);
+  view.setUint8(at + DIR_ITEM.type, item.type);
+  writeBytes(view, at + DIR_ITEM.SIZE, item.name);
+  writeBytes(view, at + DIR_ITEM.SIZE + item.name.length, item.data);
+}
+
 export function encodeDirItem(item: DirItem): Uint8Array {
-  const bytes = new Uint8Array(DIR_ITEM.SIZE + item.name.length + item.data.length);
-  const view = viewOf(bytes);
-  encodeKey(view, DIR_ITEM.location, item.location);
-  writeU53(view, DIR_ITEM.transid, item.transid);
-  view.setUint16(DIR_ITEM.dataLen, item.data.length, true);
-  view.setUint16(DIR_ITEM.nameLen, item.name.length, true);
-  view.setUint8(DIR_ITEM.type, item.type);
-  writeBytes(view, DIR_ITEM.SIZE, item.name);
-  writeBytes(view, DIR_ITEM.SIZE + item.name.length, item.data);
+  const bytes = new Uint8Array(dirItemSize(item));
+  writeDirItem(viewOf(bytes), 0, item);
   return bytes;
 }

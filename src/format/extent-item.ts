@@ -7,7 +7,7 @@
  * (bytenr, EXTENT_ITEM, length), (bytenr, METADATA_ITEM, level). References that do not fit are
  * items of their own under the key (bytenr, type, root | parent | hash).
  */
-import { corrupt, invariant, readId, readU53, readU64, viewOf, writeId, writeU53, writeU64 } from '../bytes/index.js';
+import { corrupt, readId, readU53, readU64, viewOf, writeId, writeU53, writeU64 } from '../bytes/index.js';
 import { dataRefHash } from './hashes.js';
 import { decodeKey, encodeKey, type Key } from './key.js';
 import {
@@ -104,6 +104,14 @@ export function refSequence(ref: InlineRef): bigint {
     default:
       return BigInt.asUintN(64, BigInt(ref.root));
   }
+}
+
+/** Whether two references stand for the same user, whatever their counts. */
+export function sameReference(a: InlineRef, b: InlineRef): boolean {
+  if (a.type === EXTENT_DATA_REF_KEY && b.type === EXTENT_DATA_REF_KEY) {
+    return a.root === b.root && a.objectid === b.objectid && a.offset === b.offset;
+  }
+  return a.type === b.type && refSequence(a) === refSequence(b);
 }
 
 /** Orders two references as one extent item has them: negative, zero or positive. */
@@ -211,7 +219,7 @@ export function encodeKeyedRef(ref: InlineRef): Uint8Array {
   return bytes;
 }
 
-/** Bytes of the item that {@link encodeExtentItem} makes. */
+/** Bytes of the item. */
 export function extentItemSize(item: ExtentItem): number {
   const fixed = EXTENT_ITEM.SIZE + (item.treeBlockInfo === undefined ? 0 : TREE_BLOCK_INFO.SIZE);
   return item.inlineRefs.reduce((sum, ref) => sum + (inlineRefSize(ref.type) ?? 0), fixed);
@@ -220,19 +228,22 @@ export function extentItemSize(item: ExtentItem): number {
 /** The whole item. Its inline references must be in order already ({@link compareInlineRefs}). */
 export function encodeExtentItem(item: ExtentItem): Uint8Array {
   const bytes = new Uint8Array(extentItemSize(item));
-  const view = viewOf(bytes);
-  writeU53(view, EXTENT_ITEM.refs, item.refs);
-  writeU53(view, EXTENT_ITEM.generation, item.generation);
-  writeU64(view, EXTENT_ITEM.flags, item.flags);
-  let next: number = EXTENT_ITEM.SIZE;
+  writeExtentItem(viewOf(bytes), 0, item);
+  return bytes;
+}
+
+/** Writes an item in place, over {@link extentItemSize} bytes. */
+export function writeExtentItem(view: DataView, at: number, item: ExtentItem): void {
+  writeU53(view, at + EXTENT_ITEM.refs, item.refs);
+  writeU53(view, at + EXTENT_ITEM.generation, item.generation);
+  writeU64(view, at + EXTENT_ITEM.flags, item.flags);
+  let next = at + EXTENT_ITEM.SIZE;
   if (item.treeBlockInfo !== undefined) {
     encodeKey(view, next, item.treeBlockInfo.key);
     view.setUint8(next + TREE_BLOCK_INFO.level, item.treeBlockInfo.level);
     next += TREE_BLOCK_INFO.SIZE;
   }
   for (const ref of item.inlineRefs) next = encodeInlineRef(view, next, ref);
-  invariant(next === bytes.length, 'an extent item fills its bytes');
-  return bytes;
 }
 
 /** @returns the first byte after the reference */

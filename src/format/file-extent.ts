@@ -94,31 +94,34 @@ function decodeTrailingContext(view: DataView, at: number, size: number): Uint8A
 /** The whole item. `data` is what an inline extent holds, `extent.inlineLength` bytes. */
 export function encodeFileExtent(extent: FileExtent, data?: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(fileExtentSize(extent));
-  const view = viewOf(bytes);
-  writeU53(view, FILE_EXTENT.generation, extent.generation);
-  writeU53(view, FILE_EXTENT.ramBytes, extent.ramBytes);
-  view.setUint8(FILE_EXTENT.compression, extent.compression);
-  view.setUint8(FILE_EXTENT.encryption, extent.encryption);
-  view.setUint16(FILE_EXTENT.otherEncoding, extent.otherEncoding, true);
-  view.setUint8(FILE_EXTENT.type, extent.type);
-  if (extent.type === FILE_EXTENT_INLINE) {
-    if (data !== undefined) writeBytes(view, FILE_EXTENT.inlineData, data);
-    return bytes;
-  }
-  writeU53(view, FILE_EXTENT.diskBytenr, extent.diskBytenr);
-  writeU53(view, FILE_EXTENT.diskNumBytes, extent.diskNumBytes);
-  writeU53(view, FILE_EXTENT.offset, extent.offset);
-  writeU53(view, FILE_EXTENT.numBytes, extent.numBytes);
-  if (extent.context !== undefined) {
-    const sizeField = trailingSizeField(extent.context.length);
-    invariant(sizeField !== undefined, 'a trailing context has one of the known lengths');
-    view.setUint32(FILE_EXTENT.SIZE, sizeField, true);
-    writeBytes(view, FILE_EXTENT.SIZE + TRAILING_CONTEXT.context, extent.context);
-  }
+  writeFileExtent(viewOf(bytes), 0, extent, data);
   return bytes;
 }
 
-/** Bytes of the item that {@link encodeFileExtent} makes. */
+/** Writes an item in place, over {@link fileExtentSize} bytes. */
+export function writeFileExtent(view: DataView, at: number, extent: FileExtent, data?: Uint8Array): void {
+  writeU53(view, at + FILE_EXTENT.generation, extent.generation);
+  writeU53(view, at + FILE_EXTENT.ramBytes, extent.ramBytes);
+  view.setUint8(at + FILE_EXTENT.compression, extent.compression);
+  view.setUint8(at + FILE_EXTENT.encryption, extent.encryption);
+  view.setUint16(at + FILE_EXTENT.otherEncoding, extent.otherEncoding, true);
+  view.setUint8(at + FILE_EXTENT.type, extent.type);
+  if (extent.type === FILE_EXTENT_INLINE) {
+    if (data !== undefined) writeBytes(view, at + FILE_EXTENT.inlineData, data);
+    return;
+  }
+  writeU53(view, at + FILE_EXTENT.diskBytenr, extent.diskBytenr);
+  writeU53(view, at + FILE_EXTENT.diskNumBytes, extent.diskNumBytes);
+  writeU53(view, at + FILE_EXTENT.offset, extent.offset);
+  writeU53(view, at + FILE_EXTENT.numBytes, extent.numBytes);
+  if (extent.context === undefined) return;
+  const sizeField = trailingSizeField(extent.context.length);
+  invariant(sizeField !== undefined, 'a trailing context has one of the known lengths');
+  view.setUint32(at + FILE_EXTENT.SIZE, sizeField, true);
+  writeBytes(view, at + FILE_EXTENT.SIZE + TRAILING_CONTEXT.context, extent.context);
+}
+
+/** Bytes of the item. */
 export function fileExtentSize(extent: FileExtent): number {
   if (extent.type === FILE_EXTENT_INLINE) return FILE_EXTENT.inlineData + extent.inlineLength;
   if (extent.context === undefined) return FILE_EXTENT.SIZE;

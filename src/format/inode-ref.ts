@@ -30,13 +30,21 @@ export function decodeInodeRefs(view: DataView, at: number, size: number): Inode
   return refs;
 }
 
+/** Bytes of a reference. */
+export function inodeRefSize({ name }: InodeRef): number {
+  return INODE_REF.SIZE + name.length;
+}
+
 export function encodeInodeRef(ref: InodeRef): Uint8Array {
-  const bytes = new Uint8Array(INODE_REF.SIZE + ref.name.length);
-  const view = viewOf(bytes);
-  writeU53(view, INODE_REF.index, ref.index);
-  view.setUint16(INODE_REF.nameLen, ref.name.length, true);
-  writeBytes(view, INODE_REF.SIZE, ref.name);
+  const bytes = new Uint8Array(inodeRefSize(ref));
+  writeInodeRef(viewOf(bytes), 0, ref);
   return bytes;
+}
+
+export function writeInodeRef(view: DataView, at: number, ref: InodeRef): void {
+  writeU53(view, at + INODE_REF.index, ref.index);
+  view.setUint16(at + INODE_REF.nameLen, ref.name.length, true);
+  writeBytes(view, at + INODE_REF.SIZE, ref.name);
 }
 
 export const INODE_EXTREF = { parentObjectid: 0, index: 8, nameLen: 16, SIZE: 18 } as const;
@@ -66,12 +74,20 @@ export function decodeInodeExtrefs(view: DataView, at: number, size: number): In
   return refs;
 }
 
+/** Bytes of a reference. */
+export function inodeExtrefSize({ name }: InodeExtref): number {
+  return INODE_EXTREF.SIZE + name.length;
+}
+
 export function encodeInodeExtref(ref: InodeExtref): Uint8Array {
-  const bytes = new Uint8Array(INODE_EXTREF.SIZE + ref.name.length);
-  const view = viewOf(bytes);
-  writeId(view, INODE_EXTREF.parentObjectid, ref.parent);
-  writeU53(view, INODE_EXTREF.index, ref.index);
-  view.setUint16(INODE_EXTREF.nameLen, ref.name.length, true);
-  writeBytes(view, INODE_EXTREF.SIZE, ref.name);
+  const bytes = new Uint8Array(inodeExtrefSize(ref));
+  writeInodeExtref(viewOf(bytes), 0, ref);
   return bytes;
+}
+
+export function writeInodeExtref(view: DataView, at: number, ref: InodeExtref): void {
+  writeId(view, at + INODE_EXTREF.parentObjectid, ref.parent);
+  writeU53(view, at + INODE_EXTREF.index, ref.index);
+  view.setUint16(at + INODE_EXTREF.nameLen, ref.name.length, true);
+  writeBytes(view, at + INODE_EXTREF.SIZE, ref.name);
 }

@@ -60,7 +60,7 @@ export class Key {
 
 function lowHalf(value: number | bigint): number {
   if (typeof value === 'bigint') return Number(BigInt.asUintN(32, value));
-  return value - Math.floor(value / TWO_32) * TWO_32;
+  return value >>> 0;
 }
 
 function highHalf(value: number | bigint): number {

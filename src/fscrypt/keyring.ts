@@ -4,7 +4,7 @@
  * A cipher handed out is borrowed. It may be wiped when its key is removed, or after many others
  * have been asked for: use it at once and ask again next time, which is cheap.
  */
-import { FsError, toHex } from '../bytes/index.js';
+import { equalBytes, FsError, toHex } from '../bytes/index.js';
 import { type CipherEngine, type ContentsCipher, chooseEngine, type FilenamesCipher } from '../crypto/index.js';
 import type { ExtentContext, InodeContext } from './context.js';
 import { MasterKey, type MasterKeyOptions } from './master-key.js';
@@ -27,6 +27,8 @@ export type KeyStatus = 'present' | 'incompletelyRemoved' | 'absent';
 export interface KeyHold extends Disposable {
   /** As {@link Keyring.contentsCipher}, also after the held key's removal. */
   contentsCipher(context: ExtentContext): ContentsCipher;
+  /** As {@link Keyring.assertCanEncrypt}, also after the held key's removal. */
+  assertCanEncrypt(context: ExtentContext): void;
   /** As {@link Keyring.filenamesCipher}, also after the held key's removal. */
   filenamesCipher(context: InodeContext): FilenamesCipher;
   /** Ends the hold; the last one of a removed key wipes it. Harmless when called again. */
@@ -41,6 +43,8 @@ interface Entry {
 
 export class Keyring implements Disposable {
   private readonly entries = new Map<string, Entry>();
+  /** The one asked for last. */
+  private lastEntry: Entry | undefined;
   private readonly options: MasterKeyOptions;
   private changes = 0;
 
@@ -132,12 +136,17 @@ export class Keyring implements Disposable {
     return this.present(context.masterKeyIdentifier).key.contentsCipher(context);
   }
 
+  /** @throws FsError as {@link contentsCipher}, for whoever will need the cipher later */
+  assertCanEncrypt({ masterKeyIdentifier, contentsMode }: ExtentContext): void {
+    this.present(masterKeyIdentifier).key.assertContentsMode(contentsMode);
+  }
+
   /** Keeps a key usable for one open file until released. @throws FsError ENOKEY if it is absent */
   hold(identifier: Uint8Array): KeyHold {
     const entry = this.present(identifier);
     entry.holds += 1;
     let isHeld = true;
-    const holds = (wanted: Uint8Array): boolean => isHeld && toHex(wanted) === toHex(entry.key.identifier);
+    const holds = (wanted: Uint8Array): boolean => isHeld && equalBytes(wanted, entry.key.identifier);
     const release = (): void => {
       if (!isHeld) return;
       isHeld = false;
@@ -147,6 +156,10 @@ export class Keyring implements Disposable {
     return {
       contentsCipher: (context) =>
         holds(context.masterKeyIdentifier) ? entry.key.contentsCipher(context) : this.contentsCipher(context),
+      assertCanEncrypt: (context) =>
+        holds(context.masterKeyIdentifier)
+          ? entry.key.assertContentsMode(context.contentsMode)
+          : this.assertCanEncrypt(context),
       filenamesCipher: (context) =>
         holds(context.policy.masterKeyIdentifier) ? entry.key.filenamesCipher(context) : this.filenamesCipher(context),
       release,
@@ -165,13 +178,19 @@ export class Keyring implements Disposable {
   }
 
   private present(identifier: Uint8Array): Entry {
-    const entry = this.entries.get(toHex(identifier));
-    if (entry !== undefined && !entry.isRemoved) return entry;
+    const { lastEntry } = this;
+    const isLast = lastEntry !== undefined && equalBytes(lastEntry.key.identifier, identifier);
+    const entry = isLast ? lastEntry : this.entries.get(toHex(identifier));
+    if (entry !== undefined && !entry.isRemoved) {
+      this.lastEntry = entry;
+      return entry;
+    }
     throw new FsError('ENOKEY', `the master key ${toHex(identifier)} is not there`);
   }
 
   private wipe(entry: Entry): void {
     entry.key.wipe();
+    if (this.lastEntry === entry) this.lastEntry = undefined;
     const name = toHex(entry.key.identifier);
     // After close() a hold may outlive its entry, and the same key may have been added anew.
     if (this.entries.get(name) === entry) this.entries.delete(name);

@@ -72,6 +72,8 @@ function isShowable(name: Uint8Array): boolean {
  * A ciphertext longer than 149 bytes ends in the SHA-256 of what does not fit.
  */
 const NO_KEY_NAME = { hash: 0, minorHash: 4, prefix: 8, digest: 157, SIZE: 189 } as const;
+/** In characters, four for three bytes: the two hashes and the shortest ciphertext. */
+const SHORTEST_NO_KEY_NAME = Math.ceil(((NO_KEY_NAME.prefix + MIN_CIPHER_LENGTH) * 4) / 3);
 const LONGEST_PREFIX = NO_KEY_NAME.digest - NO_KEY_NAME.prefix;
 
 /** A name as shown without the key, taken apart. */
@@ -104,6 +106,7 @@ export function noKeyName(hash: number, cipherName: Uint8Array): Uint8Array {
  * @returns undefined if {@link noKeyName} cannot have made it: no entry has this name (ENOENT)
  */
 export function parseNoKeyName(shown: Uint8Array): NoKeyName | undefined {
+  if (shown.length < SHORTEST_NO_KEY_NAME) return undefined;
   const bytes = new Uint8Array(Buffer.from(asAscii(shown), 'base64url'));
   // Node skips what is no base64url, so only what encodes back to the same text was valid.
   if (Buffer.compare(toBase64url(bytes), shown) !== 0) return undefined;

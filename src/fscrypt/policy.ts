@@ -75,8 +75,12 @@ export function encodePolicy(policy: Policy): Uint8Array {
   return bytes;
 }
 
+/** Policies that passed: each is asked about at every use. */
+const accepted = new WeakSet<Policy>();
+
 /** @throws FsError EINVAL, saying why, for a policy that is not accepted */
 export function checkPolicy(policy: Policy): void {
+  if (accepted.has(policy)) return;
   const { contentsMode, filenamesMode, flags, log2DataUnitSize, masterKeyIdentifier } = policy;
   const isAllowed = ALLOWED_MODE_PAIRS.some(
     (pair) => pair.contents === contentsMode && pair.filenames === filenamesMode,
@@ -96,10 +100,11 @@ export function checkPolicy(policy: Policy): void {
   if (masterKeyIdentifier.length !== IDENTIFIER_SIZE) {
     throw new FsError('EINVAL', `a key identifier has ${IDENTIFIER_SIZE} bytes, not ${masterKeyIdentifier.length}`);
   }
+  accepted.add(policy);
 }
 
 export function policiesEqual(a: Policy, b: Policy): boolean {
-  return equalBytes(encodePolicy(a), encodePolicy(b));
+  return a === b || equalBytes(encodePolicy(a), encodePolicy(b));
 }
 
 /** The multiple to which names and symlink targets are padded, in bytes. */

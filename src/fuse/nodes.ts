@@ -7,7 +7,7 @@
  */
 import { FsError } from '../bytes/index.js';
 import type { Filesystem, Inode } from '../filesystem/index.js';
-import { EMPTY_SUBVOL_DIR_OBJECTID, FIRST_FREE_OBJECTID } from '../format/index.js';
+import { EMPTY_SUBVOL_DIR_OBJECTID } from '../format/index.js';
 import { ROOT_ID } from './protocol/numbers.js';
 
 export interface Node {
@@ -73,22 +73,10 @@ export class Nodes {
     if (node.held !== undefined) this.release(node.held);
   }
 
-  /** Runs the removal of a name of `inode`, which stays as long as the kernel knows it. */
-  whileHeld<T>(inode: Inode, remove: () => T): T {
+  /** Keeps an inode without a name for as long as the kernel knows it. */
+  hold(inode: Inode): void {
     const node = this.find(inode);
-    if (node === undefined || node.held !== undefined || isSubvolumeTop(inode)) return remove();
-    inode.openCount += 1;
-    try {
-      const result = remove();
-      if (inode.item.nlink === 0) node.held = inode;
-      return result;
-    } finally {
-      if (node.held === undefined) inode.openCount -= 1;
-    }
-  }
-
-  /** Keeps an inode that was made without a name. */
-  hold(node: Node, inode: Inode): void {
+    if (node === undefined || node.held !== undefined) return;
     inode.openCount += 1;
     node.held = inode;
   }
@@ -139,8 +127,4 @@ export class Nodes {
     inodes.set(ino, node);
     return node;
   }
-}
-
-function isSubvolumeTop(inode: Inode): boolean {
-  return inode.ino === FIRST_FREE_OBJECTID;
 }

@@ -2,7 +2,7 @@
  * The server of one mount: takes the kernel's requests one after the other and answers each from
  * the filesystem. It runs in the thread that owns the volume, without an event loop.
  */
-import { FsError, isFsError } from '../bytes/index.js';
+import { errnoOf, FsError, isFsError } from '../bytes/index.js';
 import type { Filesystem, Inode } from '../filesystem/index.js';
 import type { Channel } from './channel.js';
 import type { ClaimedKeys } from './claimed-keys.js';
@@ -37,9 +37,6 @@ export interface Agreement {
   /** Whether a notice can make every cached name stale at once. */
   hasEpochs: boolean;
 }
-
-const EIO = -5;
-const ENOSYS = -38;
 
 export class Server {
   readonly filesystem: Filesystem;
@@ -108,7 +105,7 @@ export class Server {
     this.answered += 1;
     reply.begin(request);
     const operation = OPERATIONS[request.opcode];
-    if (operation === undefined) reply.fail(ENOSYS);
+    if (operation === undefined) reply.fail(-errnoOf('ENOSYS'));
     else this.run(operation.run);
     if (operation?.isSilent) return;
     reply.finish();
@@ -124,7 +121,7 @@ export class Server {
     try {
       operation(this, request, reply);
     } catch (error) {
-      reply.fail(error instanceof FsError ? error.errno : EIO);
+      reply.fail(error instanceof FsError ? error.errno : -errnoOf('EIO'));
       if (!isExpected(error)) this.port.log(`request ${request.opcode} on node ${request.nodeid}: ${describe(error)}`);
     }
   }

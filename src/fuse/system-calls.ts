@@ -23,6 +23,11 @@ export const pollAt: (fds: Address, count: number, milliseconds: number) => numb
   'int',
 ]);
 
+export const clockGettime: (clock: number, into: Address) => number = libc.func('clock_gettime', 'int', [
+  'int',
+  'uintptr_t',
+]);
+
 const eventfd = libc.func('int eventfd(unsigned int count, int flags)');
 const mountCall = libc.func(
   'int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)',

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { FsError, isFsError } from '../bytes/index.js';
-import { FileDevice } from '../device/index.js';
+import { FileDevice, GatheringDevice } from '../device/index.js';
 import { Filesystem, type Inode } from '../filesystem/index.js';
 import { FIRST_FREE_OBJECTID, FS_TREE_OBJECTID } from '../format/index.js';
 import { Keyring } from '../fscrypt/index.js';
@@ -13,6 +13,7 @@ import { Transaction } from '../transaction/index.js';
 import { openVolumeDevices } from '../volume/index.js';
 import { Channel } from './channel.js';
 import { ClaimedKeys } from './claimed-keys.js';
+import { coarseClock } from './coarse-clock.js';
 import type { FromWorker, ToWorker, WorkerOptions } from './messages.js';
 import { MAX_WRITE } from './operations/mount.js';
 import { Reply } from './protocol/reply.js';
@@ -26,9 +27,10 @@ function openFilesystem(
   options: WorkerOptions,
   warn: (message: string) => void,
 ): { filesystem: Filesystem; keys: ClaimedKeys } {
-  const device = FileDevice.open(options.image, { readOnly: options.readOnly });
+  const device = new GatheringDevice(FileDevice.open(options.image, { readOnly: options.readOnly }));
   try {
-    const transaction = new Transaction(openVolumeDevices(device, { warn }), { readOnly: options.readOnly });
+    const volume = openVolumeDevices(device, { warn });
+    const transaction = new Transaction(volume, { readOnly: options.readOnly, clock: coarseClock() });
     const keyring = new Keyring();
     const keys = new ClaimedKeys(keyring);
     for (const path of options.keyFiles) {

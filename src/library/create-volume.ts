@@ -1,7 +1,7 @@
 /** Making a volume in an image file, on a block device, or on any device. */
 import { existsSync, rmSync, statSync } from 'node:fs';
 import { FsError, isZero } from '../bytes/index.js';
-import { type BlockDevice, FileDevice } from '../device/index.js';
+import { type BlockDevice, FileDevice, GatheringDevice } from '../device/index.js';
 import { checkNewVolume, makeVolume, type NewVolumeOptions, probeFilesystem } from '../mkfs/index.js';
 import { OpenVolume, type OpenVolumeOptions } from './open-volume.js';
 
@@ -47,7 +47,7 @@ function createAt(path: string, isNew: boolean, options: CreateVolumeOptions): O
     device.close();
     throw error;
   }
-  return OpenVolume.on(device, options);
+  return OpenVolume.on(new GatheringDevice(device), options);
 }
 
 function openTarget(path: string, isNew: boolean, size: number | undefined): FileDevice {

@@ -1,6 +1,6 @@
 /** An open volume: its filesystem, its keys, and when things become durable. */
 import type { Clock, RandomSource } from '../bytes/index.js';
-import { type BlockDevice, FileDevice } from '../device/index.js';
+import { type BlockDevice, FileDevice, GatheringDevice } from '../device/index.js';
 import { type ContextLayout, describeVolume, Filesystem, type VolumeInfo } from '../filesystem/index.js';
 import { Keyring, type KeyStatus } from '../fscrypt/index.js';
 import { Transaction, type TrimRange, trimFreeSpace } from '../transaction/index.js';
@@ -158,7 +158,8 @@ export class OpenVolume implements Disposable {
  */
 export function openVolume(device: BlockDevice | string, options: OpenVolumeOptions = {}): OpenVolume {
   const readOnly = options.readOnly ?? false;
-  return OpenVolume.on(typeof device === 'string' ? FileDevice.open(device, { readOnly }) : device, options);
+  const opened = typeof device === 'string' ? new GatheringDevice(FileDevice.open(device, { readOnly })) : device;
+  return OpenVolume.on(opened, options);
 }
 
 function keyringOf(filesystem: Filesystem, keys: Keyring): VolumeKeyring {

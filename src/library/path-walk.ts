@@ -1,5 +1,5 @@
 /** From a path to an inode: symlinks, `..` across subvolumes, trailing slashes, as path_resolution(7) says. */
-import { FsError, isFsError } from '../bytes/index.js';
+import { equalBytes, FsError } from '../bytes/index.js';
 import type { Filesystem, Inode } from '../filesystem/index.js';
 import { components, endsWithSlash, isAbsolute, joinPath, type PathLike, pathBytes } from './paths.js';
 
@@ -94,13 +94,8 @@ export class PathWalk {
   /** @returns undefined if the last name of the path does not exist */
   private child(step: Step, name: Uint8Array, isLast: boolean): Inode | undefined {
     step.last = { directory: step.at, name };
-    if (isSame(name, DOT_DOT) && this.isTop(step.at)) return step.at;
-    try {
-      return this.filesystem.lookup(step.at, name);
-    } catch (error) {
-      if (isLast && isFsError(error, 'ENOENT')) return undefined;
-      throw error;
-    }
+    if (equalBytes(name, DOT_DOT) && this.isTop(step.at)) return step.at;
+    return isLast ? this.filesystem.find(step.at, name) : this.filesystem.lookup(step.at, name);
   }
 
   private followLink(step: Step, link: Inode, isLast: boolean): void {
@@ -126,15 +121,12 @@ export class PathWalk {
 const TOP_INO = 256;
 
 function enter(step: Step, name: Uint8Array, next: Inode): void {
-  if (isSame(name, DOT_DOT)) step.trail.pop();
-  else if (!isSame(name, DOT)) step.trail.push(name);
+  if (equalBytes(name, DOT_DOT)) step.trail.pop();
+  else if (!equalBytes(name, DOT)) step.trail.push(name);
   step.at = next;
 }
 
 function placeOf(step: Step, inode: Inode | undefined): Place {
-  return { ...step.last, inode, isDirectoryWanted: step.isDirectoryWanted };
-}
-
-function isSame(a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.compare(a, b) === 0;
+  const { directory, name } = step.last;
+  return { directory, name, inode, isDirectoryWanted: step.isDirectoryWanted };
 }

@@ -1,51 +1,45 @@
 /** Tree blocks in memory: those of the running transaction, and recently read ones up to a limit. */
-import type { BlockPointer, TreeBlock } from '../tree/index.js';
+import type { TreeBlock } from '../tree/index.js';
 
 /** Bytes of clean blocks kept. */
 const CLEAN_LIMIT = 32 * 1024 * 1024;
+/** Blocks lie at multiples of this at least. Smaller numbers are found faster in a map. */
+const ALIGNMENT = 4096;
 
 export class BlockCache {
-  private readonly nodesize: number;
-  /** In order of last use, oldest first. */
+  private readonly limit: number;
+  /** By address. The longest unused come first, more or less. */
   private readonly clean = new Map<number, TreeBlock>();
   private readonly dirty = new Map<number, TreeBlock>();
 
   constructor(nodesize: number) {
-    this.nodesize = nodesize;
+    this.limit = CLEAN_LIMIT / nodesize;
   }
 
   get dirtyCount(): number {
     return this.dirty.size;
   }
 
-  get(pointer: BlockPointer): TreeBlock | undefined {
-    const dirty = this.dirty.get(pointer.bytenr);
-    if (dirty !== undefined) return isPromised(dirty, pointer) ? dirty : undefined;
-    const block = this.clean.get(pointer.bytenr);
-    if (block === undefined) return undefined;
-    this.clean.delete(pointer.bytenr);
-    if (!isPromised(block, pointer)) return undefined;
-    this.clean.set(pointer.bytenr, block);
+  get(bytenr: number): TreeBlock | undefined {
+    const place = bytenr / ALIGNMENT;
+    const block = this.dirty.get(place) ?? this.clean.get(place);
+    if (block !== undefined) block.isRecent = true;
     return block;
   }
 
   addClean(block: TreeBlock): void {
-    this.clean.set(block.bytenr, block);
-    const limit = CLEAN_LIMIT / this.nodesize;
-    for (const bytenr of this.clean.keys()) {
-      if (this.clean.size <= limit) return;
-      this.clean.delete(bytenr);
-    }
+    this.clean.set(block.bytenr / ALIGNMENT, block);
+    if (this.clean.size > this.limit) this.dropOldest();
   }
 
   addDirty(block: TreeBlock): void {
-    const { bytenr } = block;
-    this.clean.delete(bytenr);
-    this.dirty.set(bytenr, block);
+    const place = block.bytenr / ALIGNMENT;
+    this.clean.delete(place);
+    this.dirty.set(place, block);
   }
 
   dropDirty(block: TreeBlock): void {
-    this.dirty.delete(block.bytenr);
+    this.dirty.delete(block.bytenr / ALIGNMENT);
     block.dirty = false;
   }
 
@@ -68,9 +62,14 @@ export class BlockCache {
     this.clean.clear();
     this.dirty.clear();
   }
-}
 
-/** A damaged pointer may name the address of a block that is not the one it means. */
-function isPromised(block: TreeBlock, { generation, level }: BlockPointer): boolean {
-  return block.generation === generation && block.level === level;
+  /** Blocks used since they were last looked at get a second chance, at the young end. */
+  private dropOldest(): void {
+    for (const [place, block] of this.clean) {
+      if (this.clean.size <= this.limit) return;
+      this.clean.delete(place);
+      if (block.isRecent) this.clean.set(place, block);
+      block.isRecent = false;
+    }
+  }
 }

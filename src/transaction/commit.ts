@@ -28,6 +28,7 @@ import {
 import type { BlockPointer, TreeBlock } from '../tree/index.js';
 import type { Volume } from '../volume/index.js';
 import type { BlockCache } from './block-cache.js';
+import type { ChecksumTree } from './checksums.js';
 import type { References } from './references/references.js';
 import { SubvolumeTree } from './rooted-tree.js';
 import type { Space } from './space/space.js';
@@ -46,6 +47,7 @@ export interface CommitHost {
   readonly space: Space;
   readonly references: References;
   readonly blocks: BlockCache;
+  readonly checksums: ChecksumTree;
   readonly transid: number;
   readonly clock: Clock;
 }
@@ -61,6 +63,7 @@ export function writeTransaction(host: CommitHost): void {
 function settle(host: CommitHost): void {
   const { trees, references, space } = host;
   trees.rootTree.touchRoot();
+  host.checksums.settle();
   for (let round = 0; round < MOST_ROUNDS; round++) {
     references.applyAll();
     for (const tree of trees.changed()) writeRootItem(host, tree);
@@ -100,7 +103,7 @@ function writeRun(volume: Volume, run: TreeBlock[]): void {
   if (first === undefined) return;
   const bytes = staging.subarray(0, run.length * volume.nodesize);
   run.forEach((block, i) => {
-    checkBlock(block.view, volume.checkContext);
+    checkBlock(block.view, volume.checkContext, { from: block.changedFrom, to: block.changedTo });
     volume.checksum.digestInto(block.bytes.subarray(CSUM_SIZE), block.bytes, HEADER.csum);
     bytes.set(block.bytes, i * volume.nodesize);
   });

@@ -7,9 +7,6 @@
  * the space (the global reserve) is left to operations that free space, so that deleting works on a
  * full volume.
  */
-import type { Tree } from '../tree/index.js';
-import { RootedTree } from './rooted-tree.js';
-
 /** Blocks an operation may copy or split per item it touches: a path, and a neighbour now and then. */
 const BLOCKS_PER_ITEM = 4;
 /** Bytes a pending reference adds to the extent tree and the free-space tree together, at most. */
@@ -32,49 +29,41 @@ export interface Dirty {
   readonly sectors: number;
 }
 
+/** The running transaction as far as room depends on it. All in bytes but the references. */
 export interface ReservationView {
   readonly nodesize: number;
   readonly pendingReferences: number;
-  /** Trees that a commit changes in places which the pending references choose. */
-  readonly accountingTrees: readonly Tree[];
+  /** Size of the trees that a commit changes in places which the pending references choose. */
+  readonly accountingBytes: number;
   readonly metadataTotal: number;
   readonly dirty: Dirty;
-  /** Bytes of the subvolume trees that is written back to. */
+  /** Size of the subvolume trees that is written back to. */
   readonly subvolumeBytes: number;
 }
 
-/** Bytes the commit of everything pending may need at worst. */
-export function commitNeed(view: ReservationView): number {
-  const { nodesize } = view;
-  const pendingReferences = view.pendingReferences + view.dirty.sectors * REFERENCES_PER_SECTOR;
-  const existing = accountingBytes(view);
-  const copies = Math.min(existing, pendingReferences * 2 * nodesize);
+/** Bytes the commit of everything pending, and `references` more, may need at worst. */
+export function commitNeed(view: ReservationView, references: number): number {
+  const { nodesize, dirty } = view;
+  const pendingReferences = view.pendingReferences + references + dirty.sectors * REFERENCES_PER_SECTOR;
+  const copies = Math.min(view.accountingBytes, pendingReferences * 2 * nodesize);
   const growth = Math.ceil((pendingReferences * BYTES_PER_REFERENCE * 2) / nodesize) * nodesize;
-  return copies + growth + writeBackNeed(view) + BLOCKS_PER_COMMIT * nodesize;
+  return copies + growth + writeBackNeed(view, dirty) + BLOCKS_PER_COMMIT * nodesize;
 }
 
 /** Bytes that writing back what the filesystem holds in memory may need at worst. */
-function writeBackNeed({ nodesize, dirty, subvolumeBytes }: ReservationView): number {
+function writeBackNeed({ nodesize, subvolumeBytes }: ReservationView, dirty: Dirty): number {
   const places = dirty.inodes + dirty.sectors;
   const copies = Math.min(subvolumeBytes, places * 2 * nodesize);
   return copies + Math.ceil((places * BYTES_PER_WRITE_BACK * 2) / nodesize) * nodesize;
 }
 
 /** Bytes an operation that touches `items` items may need at worst. */
-export function operationNeed(view: ReservationView, items: number): number {
-  return items * BLOCKS_PER_ITEM * view.nodesize;
+export function operationNeed({ nodesize }: ReservationView, items: number): number {
+  return items * BLOCKS_PER_ITEM * nodesize;
 }
 
 /** Bytes left to operations that free space. */
-export function globalReserve(view: ReservationView): number {
-  const smallest = SMALLEST_RESERVE_BLOCKS * view.nodesize;
-  const wanted = smallest + accountingBytes(view);
-  return Math.min(wanted, LARGEST_RESERVE, Math.max(smallest, view.metadataTotal / 4));
-}
-
-function accountingBytes(view: ReservationView): number {
-  return view.accountingTrees.reduce(
-    (sum, tree) => sum + (tree instanceof RootedTree ? tree.rootItem.bytesUsed : 0),
-    0,
-  );
+export function globalReserve({ nodesize, accountingBytes, metadataTotal }: ReservationView): number {
+  const smallest = SMALLEST_RESERVE_BLOCKS * nodesize;
+  return Math.min(smallest + accountingBytes, LARGEST_RESERVE, Math.max(smallest, metadataTotal / 4));
 }

@@ -5,15 +5,7 @@
  * makes it durable as a whole and begins the next. A failure between the first change and the
  * commit aborts it: nothing of it reaches the disk, and the volume is read-only from then on.
  */
-import {
-  type Clock,
-  corrupt,
-  FsError,
-  invariant,
-  type RandomSource,
-  systemClock,
-  systemRandom,
-} from '../bytes/index.js';
+import { type Clock, FsError, invariant, type RandomSource, systemClock, systemRandom } from '../bytes/index.js';
 import {
   COMPAT_RO_FREE_SPACE_TREE,
   COMPAT_RO_FREE_SPACE_TREE_VALID,
@@ -146,13 +138,15 @@ export class Transaction implements BlockStore {
 
   // --- blocks: the port of the trees ---
 
+  cachedBlock(tree: Tree, bytenr: number): TreeBlock | undefined {
+    const known = this.blocks.get(bytenr);
+    return known?.dirty || (known !== undefined && mayBeOf(tree, known)) ? known : undefined;
+  }
+
   readBlock(tree: Tree, pointer: BlockPointer, firstKey?: Key): TreeBlock {
-    const known = this.blocks.get(pointer);
-    if (known !== undefined) {
-      if (!known.dirty) checkIsMeant(known, tree, firstKey);
-      return known;
-    }
     const { bytenr, generation, level } = pointer;
+    const known = this.cachedBlock(tree, bytenr);
+    if (known?.generation === generation && known.level === level && firstKey === undefined) return known;
     const expect = { generation, level, owner: tree.id, ...(firstKey && { firstKey }) };
     const block = new TreeBlock(this.volume.readMetadata(bytenr, expect));
     this.blocks.addClean(block);
@@ -234,15 +228,11 @@ export class Transaction implements BlockStore {
    */
   reserve(items: number, reservation: Reservation = {}): void {
     this.assertWritable();
-    const fits = () => {
-      const view = this.reservationView(reservation.references);
-      const kept = reservation.freeing ? 0 : globalReserve(view);
-      return this.hasRoom('metadata', operationNeed(view, items) + commitNeed(view) + kept);
-    };
-    if (fits() || this.committing) return;
-    if (this.addChunk('metadata') && fits()) return;
+    if (this.hasRoomFor(items, reservation) || this.committing) return;
+    if (this.addChunk('metadata') && this.hasRoomFor(items, reservation)) return;
     this.commit();
-    if (fits() || (this.addChunk('metadata') && fits())) return;
+    if (this.hasRoomFor(items, reservation)) return;
+    if (this.addChunk('metadata') && this.hasRoomFor(items, reservation)) return;
     throw new FsError('ENOSPC', 'no space left for metadata on the volume');
   }
 
@@ -312,9 +302,9 @@ export class Transaction implements BlockStore {
     this.checksums.insert(bytenr, sums);
   }
 
-  /** One per sector, undefined where there is none. */
-  findChecksums(bytenr: number, sectors: number): (Uint8Array | undefined)[] {
-    return this.checksums.find(bytenr, sectors);
+  /** Copies the checksums of the sectors from `bytenr` on, end to end. @returns how many sectors have one */
+  copyChecksums(bytenr: number, into: Uint8Array): number {
+    return this.checksums.copy(bytenr, into);
   }
 
   removeChecksums(bytenr: number, length: number): void {
@@ -389,16 +379,17 @@ export class Transaction implements BlockStore {
     this.transid++;
   }
 
-  private reservationView(moreReferences = 0): ReservationView {
-    const { extentTree, checksumTree, freeSpaceTree, blockGroupTree } = this.trees;
-    return {
+  private hasRoomFor(items: number, { freeing = false, references = 0 }: Reservation): boolean {
+    const view: ReservationView = {
       nodesize: this.nodesize,
-      pendingReferences: this.references.pendingCount + moreReferences,
-      accountingTrees: [extentTree, checksumTree, freeSpaceTree, blockGroupTree].filter((tree) => tree !== undefined),
+      pendingReferences: this.references.pendingCount,
+      accountingBytes: this.trees.accountingBytes,
       metadataTotal: this.space.total('metadata'),
       dirty: this.countDirty(),
       subvolumeBytes: this.trees.subvolumeBytes,
     };
+    const kept = freeing ? 0 : globalReserve(view);
+    return this.hasRoom('metadata', operationNeed(view, items) + commitNeed(view, references) + kept);
   }
 
   /** A volume whose free space cannot be trusted is written no more. */
@@ -411,11 +402,9 @@ export class Transaction implements BlockStore {
   }
 }
 
-/** Damage can make two trees, or two places of one, share a block that only one of them means. */
-function checkIsMeant(block: TreeBlock, tree: Tree, firstKey: Key | undefined): void {
-  const isOfTree = isSubvolumeTree(tree.id) ? isSubvolumeTree(block.owner) : block.owner === tree.id;
-  if (isOfTree && (firstKey === undefined || (block.count > 0 && block.compareKey(0, firstKey) === 0))) return;
-  throw corrupt(`tree ${tree.id}, block ${block.bytenr}`, `tree ${block.owner} has this block in another place`);
+/** Damage can make two trees share a block that only one of them means. */
+function mayBeOf(tree: Tree, { owner }: TreeBlock): boolean {
+  return owner === tree.id || (isSubvolumeTree(tree.id) && isSubvolumeTree(owner));
 }
 
 function dataReference(root: number, objectid: number, offset: number): InlineRef {

@@ -74,6 +74,14 @@ export class Trees {
     this.subvolumes.delete(id);
   }
 
+  /** Bytes of tree blocks of the trees in which a commit accounts for space. */
+  get accountingBytes(): number {
+    const { extentTree, checksumTree, freeSpaceTree, blockGroupTree } = this;
+    const { bytesUsed } = extentTree.rootItem;
+    const others = (freeSpaceTree?.rootItem.bytesUsed ?? 0) + (blockGroupTree?.rootItem.bytesUsed ?? 0);
+    return bytesUsed + checksumTree.rootItem.bytesUsed + others;
+  }
+
   /** Bytes of tree blocks of the subvolumes in use. */
   get subvolumeBytes(): number {
     let sum = 0;

@@ -8,7 +8,7 @@
  * On disk: `struct btrfs_header`, `btrfs_item`, `btrfs_key_ptr`; tables in docs/FORMAT.md.
  */
 import { invariant, readId, readU53, viewOf, writeU53 } from '../bytes/index.js';
-import { compareKeyAt, decodeKey, encodeKey, HEADER, ITEM, KEY_PTR, type Key } from '../format/index.js';
+import { compareKeyAt, compareKeysAt, decodeKey, encodeKey, HEADER, ITEM, KEY_PTR, type Key } from '../format/index.js';
 import type { BlockPointer } from './store.js';
 
 export class TreeBlock {
@@ -16,6 +16,11 @@ export class TreeBlock {
   readonly view: DataView;
   /** Made in the running transaction and not yet on disk, hence free to change in place. */
   dirty: boolean;
+  /** Of a leaf: items [changedFrom, changedTo) may have changed since it was read or copied. */
+  changedFrom = 0;
+  changedTo = 0;
+  /** Used since the cache last looked for blocks to drop. */
+  isRecent = true;
 
   constructor(bytes: Uint8Array, dirty = false) {
     this.bytes = bytes;
@@ -92,14 +97,31 @@ export class TreeBlock {
     return low;
   }
 
+  /** Whether `slot` is the place of `key` itself. */
+  holds(slot: number, key: Key): boolean {
+    return slot < this.count && this.compareKey(slot, key) === 0;
+  }
+
   /** In a node: the slot of the child whose range holds `key` (slot 0 for keys below all). */
   childSlot(key: Key): number {
     const slot = this.lowerBound(key);
-    if (slot < this.count && this.compareKey(slot, key) === 0) return slot;
-    return slot === 0 ? 0 : slot - 1;
+    return slot === 0 || this.holds(slot, key) ? slot : slot - 1;
   }
 
   // --- leaves ---
+
+  /** Notes that the item in `slot` changes. */
+  markChanged(slot: number, end = slot + 1): void {
+    const isNone = this.changedFrom >= this.changedTo;
+    this.changedFrom = isNone ? slot : Math.min(this.changedFrom, slot);
+    this.changedTo = isNone ? end : Math.max(this.changedTo, end);
+  }
+
+  /** `by` slots came in at `slot`, or were taken out from there on. */
+  private moveChanged(slot: number, by: number): void {
+    if (this.changedFrom >= slot) this.changedFrom = Math.max(slot, this.changedFrom + by);
+    if (this.changedTo > slot) this.changedTo = Math.max(slot, this.changedTo + by);
+  }
 
   /** Byte offset of the data of the item in `slot`. */
   itemAt(slot: number): number {
@@ -142,6 +164,8 @@ export class TreeBlock {
     this.view.setUint32(header + ITEM.offset, end - size - HEADER.SIZE, true);
     this.view.setUint32(header + ITEM.size, size, true);
     this.bytes.fill(0, end - size, end);
+    this.moveChanged(slot, 1);
+    this.markChanged(slot);
     return end - size;
   }
 
@@ -163,21 +187,22 @@ export class TreeBlock {
     this.bytes.fill(0, HEADER.SIZE + left * ITEM.SIZE, HEADER.SIZE + count * ITEM.SIZE);
     this.setCount(left);
     this.shiftOffsets(from, left, size);
+    this.moveChanged(from, from - to);
+    if (from < left) this.markChanged(from);
   }
 
   /** Changes the size of an item; its first bytes stay, new ones are zero. */
   resizeItem(slot: number, size: number): void {
     const old = this.itemSize(slot);
     const growth = size - old;
+    this.markChanged(slot);
     if (growth === 0) return;
     invariant(growth <= this.freeSpace, 'an item grows only where it fits');
     const dataStart = this.dataStart();
     const at = this.itemAt(slot);
-    const content = this.bytes.slice(at, at + Math.min(old, size));
-    this.bytes.copyWithin(dataStart - growth, dataStart, at);
+    this.bytes.copyWithin(dataStart - growth, dataStart, at + Math.min(old, size));
     if (growth < 0) this.bytes.fill(0, dataStart, dataStart - growth);
-    this.bytes.fill(0, at - growth, at + old);
-    this.bytes.set(content, at - growth);
+    else this.bytes.fill(0, at + old - growth, at + old);
     this.shiftOffsets(slot, this.count, -growth);
     this.view.setUint32(HEADER.SIZE + slot * ITEM.SIZE + ITEM.size, size, true);
   }
@@ -197,6 +222,7 @@ export class TreeBlock {
     this.bytes.set(headers, HEADER.SIZE + count * ITEM.SIZE);
     this.setCount(count + moved);
     this.shiftOffsets(count, count + moved, end - sourceEnd);
+    this.markChanged(count, count + moved);
   }
 
   private shiftOffsets(from: number, to: number, by: number): void {
@@ -215,6 +241,22 @@ export class TreeBlock {
       generation: readU53(this.view, at + KEY_PTR.generation),
       level: this.level - 1,
     };
+  }
+
+  childBytenr(slot: number): number {
+    return readU53(this.view, HEADER.SIZE + slot * KEY_PTR.SIZE + KEY_PTR.blockptr);
+  }
+
+  /** Whether `child` is as the pointer in `slot` says: of its generation, one level down, beginning with its key. */
+  promises(slot: number, child: TreeBlock): boolean {
+    const at = HEADER.SIZE + slot * KEY_PTR.SIZE;
+    const { view } = child;
+    return (
+      child.level === this.level - 1 &&
+      child.generation === readU53(this.view, at + KEY_PTR.generation) &&
+      child.count > 0 &&
+      compareKeysAt(view, HEADER.SIZE, at, this.view) === 0
+    );
   }
 
   setChildPointer(slot: number, child: TreeBlock): void {

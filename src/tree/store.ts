@@ -21,6 +21,9 @@ export interface BlockStore {
   /** Bytes per block. */
   readonly nodesize: number;
 
+  /** A block in memory that may be one of the tree's; whether it is the one meant is for the caller to see. */
+  cachedBlock(tree: Tree, bytenr: number): TreeBlock | undefined;
+
   /**
    * Reads and verifies a block: checksum, structure, and that it is the block its parent promised.
    *

@@ -1,15 +1,17 @@
 /**
  * A copy-on-write B-tree of items.
  *
- * The tree knows its root and walks down from it; it keeps no blocks. Reading goes through
- * {@link Cursor}; changing (in `change.ts`) first makes every block on the way writable through the
- * store, from the root down, so that a parent always points at its child's newest copy.
+ * The tree knows its root and walks down from it; it keeps no blocks but those of the last way it
+ * went, since one search is often followed by another nearby. Reading goes through {@link Cursor};
+ * changing (in `change.ts`) first makes every block on the way writable through the store, from the
+ * root down, so that a parent always points at its child's newest copy.
  */
 import { corrupt } from '../bytes/index.js';
 import { compareKeysAt, type Key } from '../format/index.js';
 import type { TreeBlock } from './block.js';
-import { changeItem, insertItem, removeItem, removeRange, replaceItem } from './change.js';
-import { Cursor, type Path } from './cursor.js';
+import { changeItem, insertItem, lengthenItem, removeItem, removeRange, replaceItem } from './change.js';
+import { Cursor } from './cursor.js';
+import { Path } from './path.js';
 import type { BlockPointer, BlockStore } from './store.js';
 
 /** The data of one item, in place. Bytes [at, at + size) of `view`. */
@@ -26,6 +28,8 @@ export class Tree {
   root: BlockPointer;
   /** Counts changes, so that cursors can tell that they are stale. */
   version = 0;
+  /** The last way down. Dropped whenever a block of the tree is copied, split or leaves. */
+  private lastPath: Path | undefined;
 
   constructor(store: BlockStore, id: number, root: BlockPointer) {
     this.store = store;
@@ -36,39 +40,59 @@ export class Tree {
   /** The item with exactly this key. */
   get(key: Key): Cursor | undefined {
     const path = this.descend(key);
-    return this.standsOn(path, key) ? new Cursor(this, path, true) : undefined;
+    const { leaf } = path;
+    const slot = leaf.lowerBound(key);
+    return leaf.holds(slot, key) ? new Cursor(this, path, slot, true) : undefined;
   }
 
   /** Stands on the first item that is not below `key`. */
   seek(key: Key): Cursor {
     const path = this.descend(key);
-    const inLeaf = (path.slots[0] ?? 0) < (path.blocks[0]?.count ?? 0);
-    return new Cursor(this, path, inLeaf || this.stepLeaf(path, 1));
+    const { leaf } = path;
+    const slot = leaf.lowerBound(key);
+    const cursor = new Cursor(this, path, slot, true);
+    if (slot >= leaf.count) cursor.next();
+    return cursor;
   }
 
   /** Stands on the last item that is not above `key`. */
   seekAtOrBefore(key: Key): Cursor {
     const path = this.descend(key);
-    const cursor = new Cursor(this, path, true);
-    if (!this.standsOn(path, key)) cursor.previous();
+    const { leaf } = path;
+    const slot = leaf.lowerBound(key);
+    const cursor = new Cursor(this, path, slot, true);
+    if (!leaf.holds(slot, key)) cursor.previous();
     return cursor;
   }
 
   /** Adds an item whose key is not there yet. @throws FsError ENOSPC, EROFS */
   insert(key: Key, data: Uint8Array): void {
-    const place = insertItem(this, key, data.length);
-    new Uint8Array(place.view.buffer, place.view.byteOffset + place.at, place.size).set(data);
+    fill(insertItem(this, key, data.length), data);
+  }
+
+  /** Adds an item of `size` zero bytes, to be filled in place. Its key is not there yet. @throws FsError ENOSPC, EROFS */
+  insertEmpty(key: Key, size: number): ItemPlace {
+    return insertItem(this, key, size);
   }
 
   /** Gives an existing item new data of any size. @throws FsError ENOSPC, EROFS */
   replace(key: Key, data: Uint8Array): void {
-    const place = replaceItem(this, key, data.length);
-    new Uint8Array(place.view.buffer, place.view.byteOffset + place.at, place.size).set(data);
+    fill(replaceItem(this, key, data.length), data);
+  }
+
+  /** Gives an existing item `size` bytes, all of them to be written in place. @throws FsError ENOSPC, EROFS */
+  resize(key: Key, size: number): ItemPlace {
+    return replaceItem(this, key, size);
   }
 
   /** The item's data for editing in place, valid until the next change of this tree. @throws FsError ENOSPC, EROFS */
   change(key: Key): ItemPlace | undefined {
     return changeItem(this, key);
+  }
+
+  /** Appends `by` zero bytes to an existing item. @returns all of its data, in place. @throws FsError ENOSPC, EROFS */
+  lengthen(key: Key, by: number): ItemPlace {
+    return lengthenItem(this, key, by);
   }
 
   /** False if there was no such item. @throws FsError ENOSPC, EROFS */
@@ -91,15 +115,21 @@ export class Tree {
 
   setRoot(block: TreeBlock): void {
     this.root = block.pointer;
+    this.lastPath = undefined;
     this.version++;
   }
 
   readRoot(): TreeBlock {
-    return this.store.readBlock(this, this.root);
+    const { root } = this;
+    const known = this.store.cachedBlock(this, root.bytenr);
+    const isMeant = known?.generation === root.generation && known.level === root.level;
+    return known !== undefined && isMeant ? known : this.store.readBlock(this, root);
   }
 
   readChild(node: TreeBlock, slot: number): TreeBlock {
     if (slot >= node.count) throw corrupt(`tree ${this.id}, node ${node.bytenr}`, 'the node is empty');
+    const known = this.store.cachedBlock(this, node.childBytenr(slot));
+    if (known !== undefined && node.promises(slot, known)) return known;
     return this.store.readBlock(this, node.childPointer(slot), node.key(slot));
   }
 
@@ -111,23 +141,26 @@ export class Tree {
    * @throws FsError EUCLEAN
    */
   checkRange(path: Path, level: number, child: TreeBlock): void {
-    for (let above = level; above < path.blocks.length; above++) {
-      const node = path.blocks[above];
-      const next = (path.slots[above] ?? 0) + 1;
-      if (node === undefined || next >= node.count) continue;
-      if (child.count === 0) return;
-      const order = compareKeysAt(child.view, child.keyAt(child.count - 1), node.keyAt(next), node.view);
+    const { count } = child;
+    if (count === 0) return;
+    for (let above = level; above < path.height; above++) {
+      const node = path.block(above);
+      const next = path.slot(above) + 1;
+      if (next >= node.count) continue;
+      const order = compareKeysAt(child.view, child.keyAt(count - 1), node.keyAt(next), node.view);
       if (order < 0) return;
       throw corrupt(`tree ${this.id}, block ${child.bytenr}`, `reaches past ${node.key(next)}, where the next begins`);
     }
   }
 
-  /** The path to where `key` is or would be. */
+  /** The path to where `key` is or would be. It is shared: fork it before changing it. */
   descend(key: Key): Path {
-    const path: Path = { blocks: [], slots: [] };
+    const { lastPath } = this;
+    if (lastPath?.leadsTo(key)) return lastPath;
     let block = this.readRoot();
-    while (!block.isLeaf) {
-      const { level } = block;
+    const { level: top } = block;
+    const path = new Path(new Array<TreeBlock>(top + 1).fill(block), new Array<number>(top + 1).fill(0));
+    for (let level = top; level > 0; level--) {
       const slot = block.childSlot(key);
       path.blocks[level] = block;
       path.slots[level] = slot;
@@ -135,37 +168,38 @@ export class Tree {
       this.checkRange(path, level, block);
     }
     path.blocks[0] = block;
-    path.slots[0] = block.lowerBound(key);
+    this.lastPath = path;
     return path;
   }
 
-  /** Moves `path` to the first item of the next leaf, or the last of the previous one. */
-  stepLeaf(path: Path, direction: 1 | -1): boolean {
-    for (let level = 1; level < path.blocks.length; level++) {
-      const node = path.blocks[level];
-      const slot = (path.slots[level] ?? 0) + direction;
-      if (node === undefined || slot < 0 || slot >= node.count) continue;
-      path.slots[level] = slot;
-      this.descendEdge(path, level, direction);
-      return (path.blocks[0]?.count ?? 0) > 0;
+  /** Takes `path` as the last way down, or no way at all. */
+  remember(path: Path | undefined): void {
+    this.lastPath = path;
+  }
+
+  /** The path to the next leaf, or the previous one; undefined at the end. */
+  besides(path: Path, direction: 1 | -1): Path | undefined {
+    for (let level = 1; level < path.height; level++) {
+      const slot = path.slot(level) + direction;
+      if (slot < 0 || slot >= path.block(level).count) continue;
+      const fork = path.fork();
+      fork.slots[level] = slot;
+      this.descendEdge(fork, level, direction);
+      return fork;
     }
-    return false;
+    return undefined;
   }
 
   private descendEdge(path: Path, from: number, direction: 1 | -1): void {
     for (let level = from; level > 0; level--) {
-      const node = path.blocks[level];
-      if (node === undefined) return;
-      const child = this.readChild(node, path.slots[level] ?? 0);
+      const child = this.readChild(path.block(level), path.slot(level));
       this.checkRange(path, level, child);
       path.blocks[level - 1] = child;
-      path.slots[level - 1] = direction === 1 ? 0 : child.count - 1;
+      if (level > 1) path.slots[level - 1] = direction === 1 ? 0 : child.count - 1;
     }
   }
+}
 
-  private standsOn(path: Path, key: Key): boolean {
-    const leaf = path.blocks[0];
-    const slot = path.slots[0] ?? 0;
-    return leaf !== undefined && slot < leaf.count && leaf.compareKey(slot, key) === 0;
-  }
+function fill({ view, at, size }: ItemPlace, data: Uint8Array): void {
+  new Uint8Array(view.buffer, view.byteOffset + at, size).set(data);
 }

@@ -167,19 +167,22 @@ export class Volume {
   }
 
   /**
-   * Reads data and verifies each sector that has a checksum, taking bad ones from another copy.
+   * Reads data and verifies each sector, taking bad ones from another copy.
    *
    * @param into - whole sectors
-   * @param checksums - one per sector, undefined where there is none
+   * @param checksums - one per sector, end to end
    * @throws FsError EIO naming the first sector that is bad in all copies
    */
-  readDataVerified(logical: number, into: Uint8Array, checksums: readonly (Uint8Array | undefined)[]): void {
-    const digest = new Uint8Array(this.checksum.size);
+  readDataVerified(logical: number, into: Uint8Array, checksums: Uint8Array): void {
+    const [copy] = this.copies(logical, into.length);
+    this.#readOrZero(logical, copy, into);
+    const digests = new Uint8Array(checksums.length);
+    this.checksum.digestSectors(into, this.sectorsize, digests);
+    if (equalBytes(digests, checksums)) return;
+    const { size } = this.checksum;
     this.readDataJudged(logical, into, (sector, index) => {
-      const wanted = checksums[index];
-      if (wanted === undefined) return true;
-      this.checksum.digestInto(sector, digest, 0);
-      return equalBytes(digest, wanted);
+      this.checksum.digestInto(sector, digests, 0);
+      return equalBytes(digests.subarray(0, size), checksums.subarray(index * size, (index + 1) * size));
     });
   }
 

@@ -12,7 +12,13 @@ class MemoryStore implements BlockStore {
   readonly nodesize = NODESIZE;
   readonly blocks = new Map<number, TreeBlock>();
   generation = 1;
+  /** Every item of the last generation, as text. */
+  committed = new Set<string>();
   private next = NODESIZE;
+
+  cachedBlock(_tree: Tree, bytenr: number): TreeBlock | undefined {
+    return this.blocks.get(bytenr);
+  }
 
   readBlock(_tree: Tree, pointer: BlockPointer, firstKey?: Key): TreeBlock {
     const block = this.blocks.get(pointer.bytenr);
@@ -52,8 +58,16 @@ class MemoryStore implements BlockStore {
 
   commit(): void {
     this.generation++;
+    this.committed = new Set([...this.blocks.values()].filter(({ isLeaf }) => isLeaf).flatMap(itemsOf));
     for (const block of this.blocks.values()) block.dirty = false;
   }
+}
+
+function itemsOf(leaf: TreeBlock): string[] {
+  return Array.from({ length: leaf.count }, (_, slot) => {
+    const at = leaf.itemAt(slot);
+    return `${leaf.key(slot)} ${Buffer.from(leaf.bytes.subarray(at, at + leaf.itemSize(slot))).toString('hex')}`;
+  });
 }
 
 function emptyTree(): { store: MemoryStore; tree: Tree } {
@@ -65,6 +79,8 @@ function emptyTree(): { store: MemoryStore; tree: Tree } {
 
 type Step =
   | { kind: 'put'; ino: number; offset: number; size: number }
+  | { kind: 'lengthen'; ino: number; offset: number; by: number }
+  | { kind: 'edit'; ino: number; offset: number }
   | { kind: 'remove'; ino: number; offset: number }
   | { kind: 'removeRange'; ino: number; from: number; to: number }
   | { kind: 'commit' };
@@ -76,13 +92,20 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 12,
     arbitrary: fc.record({ kind: fc.constant('put' as const), ino, offset, size: fc.integer({ min: 0, max: 1500 }) }),
   },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constant('lengthen' as const), ino, offset, by: fc.integer({ min: 1, max: 300 }) }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('edit' as const), ino, offset }) },
   { weight: 5, arbitrary: fc.record({ kind: fc.constant('remove' as const), ino, offset }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('removeRange' as const), ino, from: offset, to: offset }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('commit' as const) }) },
 );
 
-/** What the tree should hold: item size by key, every byte of the data being the size modulo 251. */
-type Model = Map<string, { key: Key; size: number }>;
+/** What the tree should hold. */
+type Model = Map<string, { key: Key; data: Uint8Array }>;
+/** Larger items are not lengthened, so that they fit a leaf. */
+const LARGE = 2000;
 
 function run(tree: Tree, store: MemoryStore, model: Model, action: Step): void {
   switch (action.kind) {
@@ -91,7 +114,29 @@ function run(tree: Tree, store: MemoryStore, model: Model, action: Step): void {
       const data = new Uint8Array(action.size).fill(action.size % 251);
       if (model.has(String(key))) tree.replace(key, data);
       else tree.insert(key, data);
-      model.set(String(key), { key, size: action.size });
+      model.set(String(key), { key, data });
+      return;
+    }
+    case 'lengthen': {
+      const key = new Key(action.ino, 108, action.offset);
+      const known = model.get(String(key));
+      if (known === undefined || known.data.length > LARGE) return;
+      const place = tree.lengthen(key, action.by);
+      place.view.setUint8(place.at + place.size - 1, 77);
+      const data = new Uint8Array(known.data.length + action.by);
+      data.set(known.data);
+      data[data.length - 1] = 77;
+      model.set(String(key), { key, data });
+      return;
+    }
+    case 'edit': {
+      const key = new Key(action.ino, 108, action.offset);
+      const known = model.get(String(key));
+      const place = tree.change(key);
+      assert.equal(place === undefined, known === undefined);
+      if (place === undefined || known === undefined || place.size === 0) return;
+      place.view.setUint8(place.at, 99);
+      known.data[0] = 99;
       return;
     }
     case 'remove': {
@@ -116,10 +161,10 @@ function run(tree: Tree, store: MemoryStore, model: Model, action: Step): void {
 function assertSame(tree: Tree, store: MemoryStore, model: Model): void {
   const wanted = [...model.values()].sort((a, b) => compareKeys(a.key, b.key));
   const cursor = tree.seek(new Key(0, 0, 0));
-  for (const { key, size } of wanted) {
+  for (const { key, data } of wanted) {
     assert.ok(cursor.valid);
     assert.equal(String(cursor.key), String(key));
-    assert.deepEqual(cursor.bytes(), new Uint8Array(size).fill(size % 251));
+    assert.deepEqual(cursor.bytes(), data);
     cursor.next();
   }
   assert.equal(cursor.valid, false);
@@ -133,12 +178,21 @@ function assertSame(tree: Tree, store: MemoryStore, model: Model): void {
   assert.equal(countBlocks(tree, store), store.blocks.size, 'every live block is reachable');
 }
 
+/** What a leaf does not note as changed is as it was committed. */
+function assertChangesNoted(leaf: TreeBlock, { committed }: MemoryStore): void {
+  for (const [slot, item] of itemsOf(leaf).entries()) {
+    const isNoted = slot >= leaf.changedFrom && slot < leaf.changedTo;
+    assert.ok(isNoted || committed.has(item), `the change of ${leaf.key(slot)} is noted`);
+  }
+}
+
 /** Counts the blocks of the tree and checks what every block must keep. */
 function countBlocks(tree: Tree, store: MemoryStore): number {
   const visit = (block: TreeBlock, isRoot: boolean): number => {
     assert.ok(isRoot || block.count > 0, 'only a root may be empty');
     for (let slot = 1; slot < block.count; slot++) assert.ok(compareKeys(block.key(slot - 1), block.key(slot)) < 0);
     if (block.isLeaf) {
+      if (block.dirty) assertChangesNoted(block, store);
       let end = NODESIZE;
       for (let slot = 0; slot < block.count; slot++) {
         assert.equal(block.itemAt(slot) + block.itemSize(slot), end, 'item data is packed');

@@ -11,8 +11,10 @@ const MKFS_BYTES = 128 * 2 ** 20;
 
 /** Programs that tests drive a mount with. */
 type Program = 'xfs_io' | 'fscrypt' | 'fusermount3' | 'git' | 'rsync' | 'sqlite3' | 'setfacl' | 'fio' | 'dbench' | 'su';
+/** Programs that benchmarks compare a mount with. */
+type Rival = 'gocryptfs' | 'securefs' | 'mkfs.ext4';
 
-export type Ability = 'root' | 'loop' | 'btrfs-progs' | 'mkfs' | 'kernel-btrfs' | 'fuse' | Program;
+export type Ability = 'root' | 'loop' | 'btrfs-progs' | 'mkfs' | 'kernel-btrfs' | 'fuse' | Program | Rival;
 
 /** Each answers why it is missing, or nothing. */
 const ABILITIES: Partial<Record<Ability, () => string | undefined>> = {

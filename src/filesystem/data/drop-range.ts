@@ -7,7 +7,8 @@
  * (linux fs/btrfs/file.c), whose series for encryption forgets the contexts.
  */
 import { corrupt } from '../../bytes/index.js';
-import { encodeFileExtent, type FileExtent } from '../../format/index.js';
+import { type FileExtent, fileExtentSize, type Key, writeFileExtent } from '../../format/index.js';
+import type { Tree } from '../../tree/index.js';
 import type { Inode } from '../inode.js';
 import { contextItemBytes } from './context-recovery.js';
 import { hasContextItem, putContextItem, removeContextItems } from './extent-contexts.js';
@@ -70,7 +71,7 @@ function dropOverlap(list: ExtentList, inode: Inode, placed: PlacedExtent, start
   const context = (keepsFront || keepsBack) && hasContextItem(placed) ? contextItemBytes(inode, placed) : undefined;
 
   const key = extentDataKey(ino, placed.start);
-  if (keepsFront) tree.replace(key, encodeFileExtent(part(placed, placed.start, start)));
+  if (keepsFront) rewrite(tree, key, part(placed, placed.start, start));
   else tree.remove(key);
   if (keepsBack) insertBack(list, placed, end);
   if (inode.encrypted) {
@@ -94,7 +95,16 @@ export function countBytes(inode: Inode, by: number): void {
 function insertBack({ tree, ino }: ExtentList, placed: PlacedExtent, end: number): void {
   const key = extentDataKey(ino, end);
   if (tree.get(key) !== undefined) throw corrupt(`inode ${ino} of tree ${tree.id}`, `two extents cover byte ${end}`);
-  tree.insert(key, encodeFileExtent(part(placed, end, placed.end)));
+  const back = part(placed, end, placed.end);
+  const place = tree.insertEmpty(key, fileExtentSize(back));
+  writeFileExtent(place.view, place.at, back);
+}
+
+/** The item stays as long as it was: it only says something else. */
+function rewrite(tree: Tree, key: Key, extent: FileExtent): void {
+  const place = tree.change(key);
+  if (place === undefined) throw corrupt(`tree ${tree.id}`, `key ${key} is gone`);
+  writeFileExtent(place.view, place.at, extent);
 }
 
 /** The same item, covering only [start, end). */

@@ -13,6 +13,7 @@ import {
   INODE_NODATASUM,
   MAX_COMPRESSED_EXTENT,
 } from '../../format/index.js';
+import type { ExtentContext } from '../../fscrypt/index.js';
 import type { Inode } from '../inode.js';
 import { contextItemBytes, findContext } from './context-recovery.js';
 import { checkContext, hasContextItem, isCiphertext } from './extent-contexts.js';
@@ -21,9 +22,20 @@ import { type ExtentList, extentDataKey, extentsFrom, holdsData, isInline, type 
 /** Bytes asked of the volume at once. */
 const READ_SIZE = 1024 * 1024;
 
+/** Extents of a file that are remembered with their contexts. */
+const MAX_LOCATED = 32;
+
+/** An extent that was read from, with its context once that was needed. */
+interface Located {
+  readonly placed: PlacedExtent;
+  context: ExtentContext | undefined;
+}
+
 export class ExtentReader {
   private readonly inode: Inode;
   private readonly list: ExtentList;
+  private readonly located: Located[] = [];
+  private nextLocated = 0;
   /** The last compressed extent read, whole. */
   private decompressed: { key: string; bytes: Uint8Array } | undefined;
 
@@ -32,9 +44,11 @@ export class ExtentReader {
     this.list = list;
   }
 
-  /** Drops what was decrypted or decompressed before. */
+  /** Drops what was decrypted or decompressed before, and where it was. */
   forget(): void {
     this.decompressed = undefined;
+    this.located.length = 0;
+    this.nextLocated = 0;
   }
 
   /**
@@ -44,6 +58,11 @@ export class ExtentReader {
    */
   read(offset: number, into: Uint8Array): void {
     const end = offset + into.length;
+    const known = this.located.find(({ placed }) => placed.start <= offset && end <= placed.end);
+    if (known !== undefined) {
+      this.readExtent(known, offset, into);
+      return;
+    }
     let position = offset;
     for (const placed of extentsFrom(this.list, offset)) {
       if (placed.start >= end) break;
@@ -51,13 +70,21 @@ export class ExtentReader {
       const to = Math.min(placed.end, end);
       if (to <= from) continue;
       into.fill(0, position - offset, from - offset);
-      this.readExtent(placed, from, into.subarray(from - offset, to - offset));
+      this.readExtent(this.remember(placed), from, into.subarray(from - offset, to - offset));
       position = to;
     }
     into.fill(0, position - offset);
   }
 
-  private readExtent(placed: PlacedExtent, from: number, into: Uint8Array): void {
+  private remember(placed: PlacedExtent): Located {
+    const located = { placed, context: undefined };
+    this.located[this.nextLocated] = located;
+    this.nextLocated = (this.nextLocated + 1) % MAX_LOCATED;
+    return located;
+  }
+
+  private readExtent(located: Located, from: number, into: Uint8Array): void {
+    const { placed } = located;
     const { extent, start } = placed;
     if (!holdsData(extent)) {
       // Not needed to read zeros, but a preallocated extent without its context is to be reported like any other.
@@ -66,16 +93,20 @@ export class ExtentReader {
     } else if (isInline(extent)) {
       copyWindow(this.inlineBytes(placed), from, into);
     } else if (extent.compression !== COMPRESS_NONE) {
-      copyWindow(this.decompressedExtent(placed), from - start + extent.offset, into);
+      copyWindow(this.decompressedExtent(located), from - start + extent.offset, into);
     } else {
-      this.readInPieces(placed, from - start + extent.offset, into);
+      this.readInPieces(located, from - start + extent.offset, into);
     }
   }
 
-  private readInPieces(placed: PlacedExtent, at: number, into: Uint8Array): void {
-    const cipher = this.cipherOf(placed);
+  private readInPieces(located: Located, at: number, into: Uint8Array): void {
+    const cipher = this.cipherOf(located);
+    if (into.length <= READ_SIZE) {
+      this.readSectors(located.placed, at, into, cipher);
+      return;
+    }
     for (let done = 0; done < into.length; done += READ_SIZE) {
-      this.readSectors(placed, at + done, into.subarray(done, done + READ_SIZE), cipher);
+      this.readSectors(located.placed, at + done, into.subarray(done, done + READ_SIZE), cipher);
     }
   }
 
@@ -90,53 +121,62 @@ export class ExtentReader {
     into: Uint8Array,
     cipher: ContentsCipher | undefined,
   ): void {
-    const { transaction } = this.inode.filesystem;
-    const { volume } = transaction;
+    const { volume } = this.inode.filesystem.transaction;
     const { sectorsize } = this.list;
     const bytenr = extent.diskBytenr + at;
     if (at + into.length > extent.diskNumBytes) {
       throw corrupt(this.inode.describe(), `a file extent reaches past its ${extent.diskNumBytes} bytes on disk`);
     }
-    const sums = this.hasChecksums ? transaction.findChecksums(bytenr, into.length / sectorsize) : [];
-    if (this.hasChecksums && sums.includes(undefined)) {
-      throw new FsError('EIO', `${this.inode.describe()}: data at ${bytenr} has no checksum`);
-    }
+    const sums = this.hasChecksums ? this.checksumsOf(bytenr, into.length / sectorsize) : undefined;
     const firstUnit = at / sectorsize;
     if (cipher !== undefined && extent.context?.length === INODE_CONTEXT_SIZE) {
       this.readPlainlySummed(bytenr, into, sums, (sector, index) => cipher.decrypt(firstUnit + index, sector, sector));
-    } else {
-      volume.readDataVerified(bytenr, into, sums);
-      cipher?.decrypt(firstUnit, into, into);
+      return;
     }
+    if (sums === undefined) volume.readDataJudged(bytenr, into, () => true);
+    else volume.readDataVerified(bytenr, into, sums);
+    cipher?.decrypt(firstUnit, into, into);
+  }
+
+  private checksumsOf(bytenr: number, sectors: number): Uint8Array {
+    const { transaction } = this.inode.filesystem;
+    const sums = new Uint8Array(sectors * transaction.volume.checksum.size);
+    if (transaction.copyChecksums(bytenr, sums) === sectors) return sums;
+    throw new FsError('EIO', `${this.inode.describe()}: data at ${bytenr} has no checksum`);
   }
 
   /** Layout `trailing` sums up the plaintext, so decryption comes before the verdict. */
   private readPlainlySummed(
     bytenr: number,
     into: Uint8Array,
-    sums: readonly (Uint8Array | undefined)[],
+    sums: Uint8Array | undefined,
     decrypt: (sector: Uint8Array, index: number) => void,
   ): void {
     const { volume } = this.inode.filesystem.transaction;
-    const digest = new Uint8Array(volume.checksum.size);
+    const { size } = volume.checksum;
+    const digest = new Uint8Array(size);
     volume.readDataJudged(bytenr, into, (sector, index) => {
       decrypt(sector, index);
-      const wanted = sums[index];
-      if (wanted === undefined) return true;
+      if (sums === undefined) return true;
       volume.checksum.digestInto(sector, digest, 0);
-      return equalBytes(digest, wanted);
+      return equalBytes(digest, sums.subarray(index * size, (index + 1) * size));
     });
   }
 
-  private cipherOf(placed: PlacedExtent): ContentsCipher | undefined {
+  private cipherOf(located: Located): ContentsCipher | undefined {
     const { inode } = this;
-    if (!isCiphertext(inode, placed)) return undefined;
-    const context = findContext(inode, placed);
-    checkContext(inode, placed.start, context);
-    return inode.keys.contentsCipher(context);
+    const { placed } = located;
+    if (located.context === undefined) {
+      if (!isCiphertext(inode, placed)) return undefined;
+      const context = findContext(inode, placed);
+      checkContext(inode, placed.start, context);
+      located.context = context;
+    }
+    return inode.keys.contentsCipher(located.context);
   }
 
-  private decompressedExtent(placed: PlacedExtent): Uint8Array {
+  private decompressedExtent(located: Located): Uint8Array {
+    const { placed } = located;
     const { extent } = placed;
     const { diskBytenr, diskNumBytes, ramBytes, compression } = extent;
     const key = `${diskBytenr}+${diskNumBytes}`;
@@ -145,7 +185,7 @@ export class ExtentReader {
       throw corrupt(this.inode.describe(), `a compressed extent of ${diskNumBytes} bytes for ${ramBytes} is too large`);
     }
     const packed = new Uint8Array(diskNumBytes);
-    this.readSectors(placed, 0, packed, this.cipherOf(placed));
+    this.readSectors(placed, 0, packed, this.cipherOf(located));
     const bytes = decompress(compression, packed, ramBytes, this.list.sectorsize, false);
     this.decompressed = { key, bytes };
     return bytes;

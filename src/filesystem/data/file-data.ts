@@ -80,10 +80,12 @@ export class FileData {
   /**
    * Reads from `offset` on, as far as the file goes.
    *
+   * @param readsAhead - small pieces are read; false where the caller reads ahead itself. Bytes of `into` past the
+   * end of the file are then undefined
    * @returns bytes read; 0 at or past the end
    * @throws FsError EIO (no good copy), EUCLEAN, ENOKEY
    */
-  read(offset: number, into: Uint8Array): number {
+  read(offset: number, into: Uint8Array, readsAhead = true): number {
     const length = Math.min(into.length, this.size - offset);
     if (length <= 0) return 0;
     if (this.keyGeneration !== this.inode.filesystem.keyring.generation) this.forget();
@@ -92,10 +94,18 @@ export class FileData {
       const runEnd = this.dirty.runEnd(position, end);
       const part = into.subarray(position - offset, runEnd - offset);
       if (this.dirty.has(position)) this.dirty.read(position, part);
-      else this.window.read(position, part, this.size);
+      else if (readsAhead) this.window.read(position, part, this.size);
+      else this.readSectors(position, part, into.subarray(position - offset));
       position = runEnd;
     }
     return length;
+  }
+
+  /** Reads whole sectors straight into `room`, which begins with `part` and may go on; else by way of a window. */
+  private readSectors(position: number, part: Uint8Array, room: Uint8Array): void {
+    const whole = roundUp(part.length, this.sectorsize);
+    if (position % this.sectorsize === 0 && whole <= room.length) this.reader.read(position, room.subarray(0, whole));
+    else this.window.read(position, part, this.size);
   }
 
   /** Drops what was read ahead, after a change of extents or of keys. */
@@ -135,7 +145,7 @@ export class FileData {
         return done;
       }
       inode.touch('contents');
-      if (inode.filesystem.isMuchDirty(1)) this.writeBack();
+      if (inode.filesystem.isMuchDirty(1)) inode.filesystem.settleDirty(inode);
     }
     return bytes.length;
   }
@@ -231,16 +241,6 @@ export class FileData {
     this.inode.markDirty();
   }
 
-  /** Writes dirty data to new extents, this file's first, until little of the filesystem is dirty. */
-  private writeBack(): void {
-    const { filesystem } = this.inode;
-    filesystem.settle(this.inode);
-    for (const inode of [...filesystem.dirtyInodes]) {
-      if (!filesystem.isMuchDirty(1 / 2)) return;
-      filesystem.settle(inode);
-    }
-  }
-
   /**
    * Writes what is dirty to new extents in the running transaction. A commit makes it durable.
    *
@@ -294,7 +294,7 @@ export class FileData {
     if (end > MAX_FILE_SIZE)
       throw new FsError('EFBIG', `${this.inode.describe()}: files end at ${MAX_FILE_SIZE} bytes`);
     this.preparedContext ??= this.newContext();
-    if (this.preparedContext !== undefined) this.inode.keys.contentsCipher(this.preparedContext);
+    if (this.preparedContext !== undefined) this.inode.keys.assertCanEncrypt(this.preparedContext);
   }
 
   // --- size and layout ---

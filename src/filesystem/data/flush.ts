@@ -5,12 +5,13 @@ import {
   COMPRESS_NONE,
   ENCRYPTION_FSCRYPT,
   ENCRYPTION_NONE,
-  encodeFileExtent,
   FILE_EXTENT_INLINE,
   FILE_EXTENT_REG,
   type FileExtent,
+  fileExtentSize,
   INODE_NODATASUM,
   MAX_EXTENT_SIZE,
+  writeFileExtent,
 } from '../../format/index.js';
 import type { ExtentContext } from '../../fscrypt/index.js';
 import type { Inode } from '../inode.js';
@@ -113,7 +114,8 @@ export function insertExtent(
   contextItem?: Uint8Array,
 ): void {
   const { tree, ino } = list;
-  tree.insert(extentDataKey(ino, start), encodeFileExtent(extent));
+  const place = tree.insertEmpty(extentDataKey(ino, start), fileExtentSize(extent));
+  writeFileExtent(place.view, place.at, extent);
   if (contextItem !== undefined) putContextItem(tree, ino, start, contextItem);
   inode.markDirty();
   if (!isOnDisk(extent)) return;
@@ -139,7 +141,8 @@ function writeInline(data: FileData): void {
   data.dirty.read(0, bytes);
   dropRange(list, inode, 0, sectorsize);
   const extent = { ...newExtent(inode, FILE_EXTENT_INLINE, 0, size, undefined), inlineLength: size };
-  list.tree.insert(extentDataKey(list.ino, 0), encodeFileExtent(extent, bytes));
+  const place = list.tree.insertEmpty(extentDataKey(list.ino, 0), fileExtentSize(extent));
+  writeFileExtent(place.view, place.at, extent, bytes);
   countBytes(inode, size);
   data.dropDirty(0, sectorsize);
 }

@@ -57,7 +57,7 @@ export const close: Operation = ({ files }, request) => files.close(request.u64(
 export const read: Operation = (server, request, reply) => {
   const inode = server.nodes.inode(request.nodeid);
   const size = request.u32(READ_IN.size);
-  reply.extend(inode.data.read(request.u64(READ_IN.offset), reply.room(size)));
+  reply.extend(inode.data.read(request.u64(READ_IN.offset), reply.room(size), false));
   noteAccess(server, inode);
 };
 

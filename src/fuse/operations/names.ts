@@ -1,5 +1,5 @@
 /** Requests about names: finding, making, moving and removing them. */
-import { FsError, isFsError } from '../../bytes/index.js';
+import { FsError } from '../../bytes/index.js';
 import type { Inode } from '../../filesystem/index.js';
 import { FIRST_FREE_OBJECTID } from '../../format/index.js';
 import { appendNoEntry, CACHE_SECONDS, putEntry } from '../protocol/attributes.js';
@@ -46,26 +46,14 @@ function ownerOf(request: Request): { uid: number; gid: number } {
 /** The mode of something new. A default access control list takes the place of the umask. */
 function maskedMode({ filesystem }: Server, directory: Inode, mode: number, umask: number): number {
   if ((mode & umask & 0o777) === 0) return mode;
-  try {
-    filesystem.getXattr(directory, DEFAULT_ACL);
-    return mode;
-  } catch (error) {
-    if (!isFsError(error, 'ENODATA')) throw error;
-    return mode & ~(umask & 0o777);
-  }
+  return filesystem.findXattr(directory, DEFAULT_ACL) === undefined ? mode & ~(umask & 0o777) : mode;
 }
 
 export const lookUp: Operation = (server, request, reply) => {
   const directory = server.nodes.inode(request.nodeid);
-  let inode: Inode;
-  try {
-    inode = server.filesystem.lookup(directory, request.name(0));
-  } catch (error) {
-    if (!isFsError(error, 'ENOENT')) throw error;
-    appendNoEntry(reply, nameSeconds(server, directory));
-    return;
-  }
-  appendEntry(server, reply, directory, inode);
+  const inode = server.filesystem.find(directory, request.name(0));
+  if (inode === undefined) appendNoEntry(reply, nameSeconds(server, directory));
+  else appendEntry(server, reply, directory, inode);
 };
 
 export const makeNode: Operation = (server, request, reply) => {
@@ -105,8 +93,7 @@ export const createUnnamed: Operation = (server, request, reply) => {
   const mode = maskedMode(server, directory, request.u32(CREATE_IN.mode), request.u32(CREATE_IN.umask));
   const inode = server.filesystem.createUnnamed(directory, mode, ownerOf(request));
   appendEntry(server, reply, directory, inode);
-  const node = server.nodes.find(inode);
-  if (node !== undefined) server.nodes.hold(node, inode);
+  server.nodes.hold(inode);
   appendOpened(server, reply, inode);
 };
 
@@ -119,16 +106,11 @@ export const link: Operation = (server, request, reply) => {
 };
 
 export const unlink: Operation = ({ filesystem, nodes }, request) => {
-  const directory = nodes.inode(request.nodeid);
-  const name = request.name(0);
-  nodes.whileHeld(filesystem.lookup(directory, name), () => filesystem.unlink(directory, name));
+  filesystem.unlink(nodes.inode(request.nodeid), request.name(0), (inode) => nodes.hold(inode));
 };
 
 export const removeDirectory: Operation = ({ filesystem, nodes }, request) => {
-  const directory = nodes.inode(request.nodeid);
-  const name = request.name(0);
-  const removed = filesystem.lookup(directory, name);
-  nodes.whileHeld(removed, () => filesystem.rmdir(directory, name));
+  const removed = filesystem.rmdir(nodes.inode(request.nodeid), request.name(0), (inode) => nodes.hold(inode));
   // An empty subvolume can be removed so, too.
   if (removed.ino === FIRST_FREE_OBJECTID) nodes.forgetSubvolume(removed.subvolume.id);
 };
@@ -148,23 +130,7 @@ function move({ filesystem, nodes }: Server, request: Request, namesAt: number, 
     return;
   }
   if (flags !== 0) throw new FsError('EINVAL', `rename with flags ${flags} is not supported`);
-  const replaced = find(filesystem.lookup.bind(filesystem), to, newName);
-  const replace = (): void => filesystem.rename(from, oldName, to, newName);
-  if (replaced === undefined) replace();
-  else nodes.whileHeld(replaced, replace);
-}
-
-function find(
-  lookup: (directory: Inode, name: Uint8Array) => Inode,
-  directory: Inode,
-  name: Buffer,
-): Inode | undefined {
-  try {
-    return lookup(directory, name);
-  } catch (error) {
-    if (isFsError(error, 'ENOENT')) return undefined;
-    throw error;
-  }
+  filesystem.rename(from, oldName, to, newName, 'replace', (inode) => nodes.hold(inode));
 }
 
 export const readLink: Operation = ({ filesystem, nodes }, request, reply) => {

@@ -13,7 +13,6 @@ import {
   EXTENT_ITEM_KEY,
   EXTENT_OWNER_REF_KEY,
   type ExtentItem,
-  encodeExtentItem,
   encodeKeyedRef,
   extentItemSize,
   HEADER,
@@ -24,10 +23,12 @@ import {
   METADATA_ITEM_KEY,
   refSequence,
   SHARED_DATA_REF_KEY,
+  sameReference,
   TREE_BLOCK_REF_KEY,
+  writeExtentItem,
 } from '../../format/index.js';
 import type { Tree } from '../../tree/index.js';
-import { DATA_EXTENT } from './pending-extent.js';
+import { DATA_EXTENT, type RefChange } from './pending-extent.js';
 
 /** Counts have 32 bits. */
 const MAX_COUNT = 0xffff_ffff;
@@ -76,7 +77,7 @@ export function changeReference(tree: Tree, record: ExtentRecord, ref: InlineRef
   const { item } = record;
   item.refs += by;
   if (!Number.isSafeInteger(item.refs)) throw corrupt(`extent ${record.key}`, `${item.refs} references cannot be`);
-  const inline = item.inlineRefs.findIndex((known) => compareInlineRefs(known, ref) === 0 && isSame(known, ref));
+  const inline = item.inlineRefs.findIndex((known) => compareInlineRefs(known, ref) === 0 && sameReference(known, ref));
   if (inline >= 0) {
     changeInline(record, inline, by);
     return;
@@ -86,21 +87,45 @@ export function changeReference(tree: Tree, record: ExtentRecord, ref: InlineRef
   else addReference(tree, record, withCount(ref, by), keyed.key);
 }
 
+/**
+ * The record of a new extent, put into the tree with its first references.
+ *
+ * @throws FsError EUCLEAN for a count that is not above 0
+ */
+export function insertExtentRecord(
+  tree: Tree,
+  key: Key,
+  item: Omit<ExtentItem, 'inlineRefs'>,
+  changes: readonly RefChange[],
+): void {
+  const refs = changes.map(({ ref, by }) => withCount(ref, by)).sort(compareInlineRefs);
+  if (changes.some(({ by }) => by < 0)) throw corrupt(`extent ${key}`, 'a reference that is dropped is not recorded');
+  const record: ExtentRecord = { key, item: { ...item, inlineRefs: [] } };
+  const beside: InlineRef[] = [];
+  for (const ref of refs) {
+    if (growsInline(tree, record.item, ref)) record.item.inlineRefs.push(ref);
+    else beside.push(ref);
+  }
+  const { view, at } = tree.insertEmpty(key, extentItemSize(record.item));
+  writeExtentItem(view, at, record.item);
+  for (const ref of beside) tree.insert(findKeyedRef(tree, key.objectid, ref).key, encodeKeyedRef(ref));
+}
+
+function growsInline(tree: Tree, item: ExtentItem, ref: InlineRef): boolean {
+  return extentItemSize(item) + (inlineRefSize(ref.type) ?? 0) < maxInlineSize(tree);
+}
+
 /** Inline while the item may grow, else as an item of its own under `key`. */
 function addReference(tree: Tree, { key: extentKey, item }: ExtentRecord, ref: InlineRef, key: Key): void {
   if (countOf(ref) < 0) throw corrupt(`extent ${extentKey}`, 'a reference that is dropped is not recorded');
-  const growth = inlineRefSize(ref.type) ?? 0;
-  if (extentItemSize(item) + growth < maxInlineSize(tree)) insertInOrder(item.inlineRefs, ref);
+  if (growsInline(tree, item, ref)) insertInOrder(item.inlineRefs, ref);
   else tree.insert(key, encodeKeyedRef(ref));
 }
 
 /** Writes the item with its inline references. */
 export function writeExtentRecord(tree: Tree, record: ExtentRecord): void {
-  tree.replace(record.key, encodeExtentItem(record.item));
-}
-
-export function insertExtentRecord(tree: Tree, record: ExtentRecord): void {
-  tree.insert(record.key, encodeExtentItem(record.item));
+  const { view, at } = tree.resize(record.key, extentItemSize(record.item));
+  writeExtentItem(view, at, record.item);
 }
 
 export function removeExtentRecord(tree: Tree, record: ExtentRecord): void {
@@ -144,7 +169,7 @@ function findKeyedRef(tree: Tree, bytenr: number, ref: InlineRef): { key: Key; f
     const offset = key.offsetU64;
     if (offset - sequence > MAX_DISPLACEMENT) break;
     const known = decodeKeyedRef(cursor.view, cursor.at, key);
-    if (isSame(known, ref)) return { key, found: known };
+    if (sameReference(known, ref)) return { key, found: known };
     if (ref.type !== EXTENT_DATA_REF_KEY) {
       if (offset === sequence) throw corrupt(`reference ${key}`, 'does not match its key');
       break;
@@ -152,13 +177,6 @@ function findKeyedRef(tree: Tree, bytenr: number, ref: InlineRef): { key: Key; f
     if (offset === free) free += 1n;
   }
   return { key: new Key(bytenr, ref.type, free) };
-}
-
-function isSame(a: InlineRef, b: InlineRef): boolean {
-  if (a.type === EXTENT_DATA_REF_KEY && b.type === EXTENT_DATA_REF_KEY) {
-    return a.root === b.root && a.objectid === b.objectid && a.offset === b.offset;
-  }
-  return a.type === b.type && refSequence(a) === refSequence(b);
 }
 
 function countOf(ref: InlineRef): number {

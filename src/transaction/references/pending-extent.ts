@@ -1,21 +1,16 @@
 /** What the running transaction changes about one extent's references, before the extent tree knows. */
-import {
-  EXTENT_DATA_REF_KEY,
-  type InlineRef,
-  type Key,
-  SHARED_BLOCK_REF_KEY,
-  SHARED_DATA_REF_KEY,
-  TREE_BLOCK_REF_KEY,
-} from '../../format/index.js';
+import { type InlineRef, type Key, sameReference } from '../../format/index.js';
 
 /** A back reference and by how much its count changes. The `count` field of data references is unused here. */
-interface RefChange {
+export interface RefChange {
   readonly ref: InlineRef;
   by: number;
 }
 
 /** `level` of data extents. */
 export const DATA_EXTENT = -1;
+/** More references than this are found by name. */
+const FEW = 8;
 
 export class PendingExtent {
   readonly bytenr: number;
@@ -28,9 +23,10 @@ export class PendingExtent {
   firstKey: Key | undefined;
   /** Flags to set in the extent item. */
   flags = 0n;
-  readonly changes = new Map<string, RefChange>();
   /** By how much the sum of all references changes. */
   total = 0;
+  private readonly all: RefChange[] = [];
+  private byName: Map<string, RefChange> | undefined;
 
   constructor(bytenr: number, length: number, level: number) {
     this.bytenr = bytenr;
@@ -38,29 +34,32 @@ export class PendingExtent {
     this.level = level;
   }
 
+  /** References whose counts change. */
+  get changes(): RefChange[] {
+    return this.all.filter(({ by }) => by !== 0);
+  }
+
   change(ref: InlineRef, by: number): void {
     this.total += by;
-    const name = nameOf(ref);
-    const known = this.changes.get(name);
-    if (known === undefined) {
-      this.changes.set(name, { ref, by });
+    const known = this.find(ref);
+    if (known !== undefined) {
+      known.by += by;
       return;
     }
-    known.by += by;
-    if (known.by === 0) this.changes.delete(name);
+    const change = { ref, by };
+    this.all.push(change);
+    this.byName?.set(nameOf(ref), change);
+  }
+
+  private find(ref: InlineRef): RefChange | undefined {
+    if (this.all.length <= FEW) return this.all.find((known) => sameReference(known.ref, ref));
+    this.byName ??= new Map(this.all.map((change) => [nameOf(change.ref), change]));
+    return this.byName.get(nameOf(ref));
   }
 }
 
 function nameOf(ref: InlineRef): string {
-  switch (ref.type) {
-    case EXTENT_DATA_REF_KEY:
-      return `${ref.root}/${ref.objectid}/${ref.offset}`;
-    case SHARED_DATA_REF_KEY:
-    case SHARED_BLOCK_REF_KEY:
-      return `^${ref.parent}`;
-    case TREE_BLOCK_REF_KEY:
-      return `${ref.root}`;
-    default:
-      return `owner ${ref.root}`;
-  }
+  return 'objectid' in ref
+    ? `${ref.root}/${ref.objectid}/${ref.offset}`
+    : `${ref.type} ${'parent' in ref ? ref.parent : ref.root}`;
 }

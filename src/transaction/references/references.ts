@@ -142,13 +142,14 @@ export class References {
 
   private apply(extent: PendingExtent): void {
     if (extent.isNew) this.applyNew(extent);
-    else if (extent.changes.size > 0 || extent.flags !== 0n) this.applyChanges(extent);
+    else this.applyChanges(extent);
   }
 
   private applyChanges(extent: PendingExtent): void {
+    const changes = extent.changes.sort((a, b) => b.by - a.by);
+    if (changes.length === 0 && extent.flags === 0n) return;
     const record = this.record(extent.bytenr, extent.length, extent.level);
     const { extentTree } = this.host;
-    const changes = [...extent.changes.values()].sort((a, b) => b.by - a.by);
     for (const { ref, by } of changes) changeReference(extentTree, record, ref, by);
     if (record.item.refs < 0) throw corrupt(`extent ${record.key}`, 'more references are dropped than recorded');
     if (record.item.refs === 0) {
@@ -167,21 +168,20 @@ export class References {
       return;
     }
     if (extent.total < 0) throw corrupt(`extent ${extent.bytenr}`, 'was recorded as free, but is in use');
-    const record = this.newRecord(extent);
-    insertExtentRecord(this.host.extentTree, record);
-    for (const { ref, by } of extent.changes.values()) changeReference(this.host.extentTree, record, ref, by);
-    writeExtentRecord(this.host.extentTree, record);
+    const { extentTree, transid } = this.host;
+    const fields = { refs: extent.total, generation: transid, flags: extent.flags };
+    const item = this.needsBlockInfo(extent) ? Object.assign(fields, { treeBlockInfo: blockInfo(extent) }) : fields;
+    insertExtentRecord(extentTree, this.keyOf(extent), item, extent.changes);
     this.host.extentInserted(extent.bytenr, extent.length);
   }
 
-  private newRecord(extent: PendingExtent): ExtentRecord {
-    const { skinnyMetadata, transid } = this.host;
-    const item = { refs: 0, generation: transid, flags: extent.flags, inlineRefs: [] };
-    if (extent.level === DATA_EXTENT) return { key: new Key(extent.bytenr, EXTENT_ITEM_KEY, extent.length), item };
-    if (skinnyMetadata) return { key: new Key(extent.bytenr, METADATA_ITEM_KEY, extent.level), item };
-    invariant(extent.firstKey !== undefined, 'a new tree block comes with its first key');
-    const treeBlockInfo = { key: extent.firstKey, level: extent.level };
-    return { key: new Key(extent.bytenr, EXTENT_ITEM_KEY, extent.length), item: { ...item, treeBlockInfo } };
+  private keyOf({ bytenr, length, level }: PendingExtent): Key {
+    const isSkinny = level !== DATA_EXTENT && this.host.skinnyMetadata;
+    return isSkinny ? new Key(bytenr, METADATA_ITEM_KEY, level) : new Key(bytenr, EXTENT_ITEM_KEY, length);
+  }
+
+  private needsBlockInfo({ level }: PendingExtent): boolean {
+    return level !== DATA_EXTENT && !this.host.skinnyMetadata;
   }
 
   private record(bytenr: number, length: number, level: number): ExtentRecord {
@@ -189,4 +189,9 @@ export class References {
     if (record === undefined) throw corrupt(`extent ${bytenr} of ${length} bytes`, 'is not in the extent tree');
     return record;
   }
+}
+
+function blockInfo({ firstKey, level }: PendingExtent): { key: Key; level: number } {
+  invariant(firstKey !== undefined, 'a new tree block comes with its first key');
+  return { key: firstKey, level };
 }

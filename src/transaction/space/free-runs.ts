@@ -6,6 +6,10 @@
  */
 import { invariant } from '../../bytes/index.js';
 
+/** Lengths are told apart by powers of two from this one on, bytes. */
+const SMALLEST = 4096;
+const CLASSES = 24;
+
 export class FreeRuns {
   private readonly starts: number[] = [];
   private readonly ends: number[] = [];
@@ -13,6 +17,8 @@ export class FreeRuns {
   total = 0;
   /** No run is longer than this; may overestimate. */
   private longestBound = 0;
+  /** Below these addresses no run has 4 KiB, 8 KiB, 16 KiB and so on. */
+  private readonly lowest = new Array<number>(CLASSES).fill(Number.POSITIVE_INFINITY);
 
   get count(): number {
     return this.starts.length;
@@ -30,7 +36,7 @@ export class FreeRuns {
     if (length === 0) return;
     const end = start + length;
     const at = this.firstEndingAfter(start);
-    invariant(at === this.starts.length || (this.starts[at] ?? 0) >= end, `space at ${start} is freed once`);
+    if (at < this.starts.length && (this.starts[at] ?? 0) < end) invariant(false, `space at ${start} is freed once`);
     const joinsPrevious = at > 0 && this.ends[at - 1] === start;
     const joinsNext = this.starts[at] === end;
     const newStart = joinsPrevious ? (this.starts[at - 1] ?? 0) : start;
@@ -41,6 +47,9 @@ export class FreeRuns {
     this.ends.splice(from, replaced, newEnd);
     this.total += length;
     this.longestBound = Math.max(this.longestBound, newEnd - newStart);
+    for (let size = classOf(newEnd - newStart); size >= 0; size--) {
+      if (newStart < (this.lowest[size] ?? 0)) this.lowest[size] = newStart;
+    }
   }
 
   /** Takes a range out of the one run that holds it. */
@@ -49,13 +58,19 @@ export class FreeRuns {
     const at = this.firstEndingAfter(start);
     const runStart = this.starts[at] ?? Number.POSITIVE_INFINITY;
     const runEnd = this.ends[at] ?? 0;
-    invariant(runStart <= start && end <= runEnd, `space at ${start} is free when it is taken`);
-    const pieces: [number, number][] = [];
-    if (runStart < start) pieces.push([runStart, start]);
-    if (end < runEnd) pieces.push([end, runEnd]);
-    this.starts.splice(at, 1, ...pieces.map(([from]) => from));
-    this.ends.splice(at, 1, ...pieces.map(([, to]) => to));
+    if (runStart > start || end > runEnd) invariant(false, `space at ${start} is free when it is taken`);
     this.total -= length;
+    if (runStart === start && end === runEnd) {
+      this.starts.splice(at, 1);
+      this.ends.splice(at, 1);
+    } else if (runStart === start) {
+      this.starts[at] = end;
+    } else {
+      this.ends[at] = start;
+      if (end === runEnd) return;
+      this.starts.splice(at + 1, 0, end);
+      this.ends.splice(at + 1, 0, runEnd);
+    }
   }
 
   /** Whether any byte of a range is in the set. */
@@ -74,6 +89,26 @@ export class FreeRuns {
       this.remove(from, to - from);
       at = this.firstEndingAfter(to);
     }
+  }
+
+  /**
+   * The lowest address with room for `length` bytes at a multiple of `alignment`. Does not take it.
+   *
+   * Where much comes and goes, this keeps to a small part of the space: on a sparse image what was
+   * written before is written again, and the host need not find room for it.
+   */
+  findLowest(length: number, alignment: number): number | undefined {
+    if (length > this.longestBound) return undefined;
+    const size = classOf(length);
+    const from = this.lowest[size] ?? 0;
+    for (let at = this.firstEndingAfter(from); at < this.starts.length; at++) {
+      const runStart = this.starts[at] ?? 0;
+      const start = Math.ceil(runStart / alignment) * alignment;
+      if (start + length > (this.ends[at] ?? 0)) continue;
+      if (length === SMALLEST * 2 ** size) this.lowest[size] = runStart;
+      return start;
+    }
+    return undefined;
   }
 
   /**
@@ -121,4 +156,10 @@ export class FreeRuns {
     }
     return low;
   }
+}
+
+/** The largest power of two, counted from {@link SMALLEST}, that `length` reaches; -1 below it. */
+function classOf(length: number): number {
+  if (length < SMALLEST) return -1;
+  return Math.min(CLASSES - 1, 31 - Math.clz32(length / SMALLEST));
 }

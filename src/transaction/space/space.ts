@@ -29,6 +29,9 @@ interface FreeChange {
   free: boolean;
 }
 
+/** Pieces of data up to this many bytes go where they fit first. */
+const SHORT_PIECE = 128 * 1024;
+
 export interface SpaceTrees {
   readonly extentTree: Tree;
   /** Where block group items are: the extent tree or the block-group tree. */
@@ -71,10 +74,11 @@ export class Space {
    * @throws FsError EUCLEAN, EIO
    */
   hasRoom(type: SpaceType, bytes: number): boolean {
-    let room = 0;
-    for (const group of this.inAllocationOrder(type)) {
-      room += this.loaded(group).total;
+    const current = this.current.get(type);
+    let room = current === undefined ? 0 : this.loaded(current).total;
+    for (const group of this.groups) {
       if (room >= bytes) return true;
+      if (group !== current && group.takes(type) && group.available > 0) room += this.loaded(group).total;
     }
     return room >= bytes;
   }
@@ -89,7 +93,9 @@ export class Space {
   }
 
   total(type: SpaceType): number {
-    return this.groupsOf(type).reduce((sum, group) => sum + group.length, 0);
+    let sum = 0;
+    for (const group of this.groups) if (group.takes(type)) sum += group.length;
+    return sum;
   }
 
   /** The group that holds an address. @throws FsError EUCLEAN if there is none */
@@ -142,14 +148,14 @@ export class Space {
   }
 
   /**
-   * Takes `length` bytes in one piece.
+   * Takes `length` bytes in one piece, as low as possible.
    *
    * @param alignment - bytes, counted from address 0
    * @throws FsError ENOSPC
    */
   allocate(type: SpaceType, length: number, alignment: number): number {
     for (const group of this.inAllocationOrder(type)) {
-      const start = this.loaded(group).findFit(length, alignment, this.lastAddress.get(group) ?? group.start);
+      const start = this.loaded(group).findLowest(length, alignment);
       if (start !== undefined) return this.take(type, group, start, length);
     }
     throw new FsError('ENOSPC', `no room for ${length} bytes of ${type}`);
@@ -157,7 +163,7 @@ export class Space {
 
   /**
    * Takes up to `length` bytes in one piece: all of them if any group can, else the longest run there
-   * is.
+   * is. Short pieces fill gaps, long ones go behind the last long one.
    *
    * @throws FsError ENOSPC
    */
@@ -165,8 +171,14 @@ export class Space {
     let best: { group: BlockGroup; start: number; length: number } | undefined;
     for (const group of this.inAllocationOrder(type)) {
       const free = this.loaded(group);
-      const start = free.findFit(length, alignment, this.lastAddress.get(group) ?? group.start);
-      if (start !== undefined) return { start: this.take(type, group, start, length), length };
+      const start =
+        length <= SHORT_PIECE
+          ? free.findLowest(length, alignment)
+          : free.findFit(length, alignment, this.lastAddress.get(group) ?? group.start);
+      if (start !== undefined) {
+        if (length > SHORT_PIECE) this.lastAddress.set(group, start + length);
+        return { start: this.take(type, group, start, length), length };
+      }
       const longest = free.longest();
       if (longest !== undefined && longest.length > (best?.length ?? 0)) best = { group, ...longest };
     }
@@ -244,7 +256,6 @@ export class Space {
 
   private take(type: SpaceType, group: BlockGroup, start: number, length: number): number {
     this.loaded(group).remove(start, length);
-    this.lastAddress.set(group, start + length);
     this.current.set(type, group);
     return start;
   }

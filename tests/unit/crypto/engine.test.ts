@@ -63,12 +63,19 @@ describe('choice of the engine', () => {
           key.map((byte) => byte ^ 1),
         ),
       filenamesCipher: (mode, key) => portableEngine.filenamesCipher(mode, key),
+      hmacSha512: (key) => portableEngine.hmacSha512(key),
+    };
+    const wrongHash: CipherEngine = {
+      ...liar,
+      name: 'wrong hash',
+      hmacSha512: () => ({ digest: (_message, into) => into.fill(1), wipe: () => undefined }),
     };
     const broken = () => {
       throw new Error('cannot load');
     };
     assert.equal(firstProven([() => liar, broken, () => portableEngine]), portableEngine);
     assert.throws(() => firstProven([() => liar, broken]), /EOPNOTSUPP.*liar is wrong in AES-256-XTS; cannot load/);
+    assert.throws(() => firstProven([() => wrongHash]), /wrong hash is wrong in HKDF-SHA512/);
   });
 });
 

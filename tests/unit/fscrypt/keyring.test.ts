@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { hkdfSync } from 'node:crypto';
 import { test } from 'node:test';
 import { isZero, systemRandom, toHex } from '../../../src/bytes/index.js';
-import type { CipherEngine, ContentsCipher, FilenamesCipher } from '../../../src/crypto/index.js';
+import {
+  type CipherEngine,
+  type ContentsCipher,
+  type FilenamesCipher,
+  type Hmac,
+  portableEngine,
+} from '../../../src/crypto/index.js';
 import {
   type ExtentContextForm,
   Keyring,
@@ -27,6 +33,10 @@ class NotingEngine implements CipherEngine {
   filenamesCipher(_mode: number, key: Uint8Array): FilenamesCipher {
     const wipe = this.note(key);
     return { encrypt: (name) => name, decrypt: (name) => name, wipe };
+  }
+
+  hmacSha512(key: Uint8Array): Hmac {
+    return portableEngine.hmacSha512(key);
   }
 
   private note(key: Uint8Array): () => void {

@@ -76,6 +76,38 @@ test('a fit is found wherever there is one', () => {
   );
 });
 
+test('the lowest fit is found, whatever came and went before', () => {
+  const unit = 4096;
+  const steps = fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 9 })), { maxLength: 120 });
+  fc.assert(
+    fc.property(steps, fc.constantFrom(1, 2, 4), (wanted, alignment) => {
+      const bits = new Array<boolean>(SECTORS).fill(true);
+      const free = new FreeRuns();
+      free.add(0, SECTORS * unit);
+      const taken: { start: number; length: number }[] = [];
+      for (const [takes, size] of wanted) {
+        if (takes) {
+          const lowest = bits.findIndex(
+            (_, at) => at % alignment === 0 && at + size <= SECTORS && bits.slice(at, at + size).every(Boolean),
+          );
+          const found = free.findLowest(size * unit, alignment * unit);
+          assert.equal(found === undefined ? -1 : found / unit, lowest);
+          if (found === undefined) continue;
+          free.remove(found, size * unit);
+          bits.fill(false, lowest, lowest + size);
+          taken.push({ start: lowest, length: size });
+        } else {
+          const [given] = taken.splice(size % Math.max(1, taken.length), 1);
+          if (given === undefined) continue;
+          free.add(given.start * unit, given.length * unit);
+          bits.fill(true, given.start, given.start + given.length);
+        }
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
 test('what is free already cannot be freed again', () => {
   const free = new FreeRuns();
   free.add(0, 4);

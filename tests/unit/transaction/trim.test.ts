@@ -56,7 +56,7 @@ test('a power cut after trimming in the middle of a transaction leaves the last 
   const committed = listing(filesystem);
   for (let index = 0; index < 40; index += 2) filesystem.unlink(filesystem.root(), Buffer.from(`file ${index}`));
   for (let index = 0; index < 10; index++) write(opened, `new ${index}`, 700_000);
-  for (const inode of [...filesystem.dirtyInodes]) filesystem.settle(inode);
+  transaction.prepareCommit();
   transaction.references.applyAll();
   assert.ok(transaction.space.pinned('data') > 0 && transaction.space.pinned('metadata') > 0);
   trimFreeSpace(transaction);
