@@ -209,6 +209,7 @@ export function checkRoomForReference(inode: Inode, parent: number, name: Uint8A
 /** Adds the reference back from an inode to a name of it. */
 export function addName(inode: Inode, { parent, sequence, name }: InodeName): void {
   const { tree } = inode.subvolume;
+  inode.needCommit();
   if (fitsInodeRef(inode, parent, name)) {
     const ref = { index: sequence, name };
     const place = appendToItem(tree, new Key(inode.ino, INODE_REF_KEY, parent), inodeRefSize(ref));
@@ -224,6 +225,7 @@ export function addName(inode: Inode, { parent, sequence, name }: InodeName): vo
 /** Removes the reference back from an inode to one of its names. */
 export function removeName(inode: Inode, { parent, name }: Pick<InodeName, 'parent' | 'name'>): void {
   const { tree } = inode.subvolume;
+  inode.needCommit();
   const key = new Key(inode.ino, INODE_REF_KEY, parent);
   const cursor = tree.get(key);
   const refs = cursor === undefined ? [] : decodeInodeRefs(cursor.view, cursor.at, cursor.size);

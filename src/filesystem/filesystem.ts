@@ -5,7 +5,7 @@
  * reserves the space it may need, and is durable after the next {@link Filesystem.commit}. Names
  * are bytes. An error between an operation's first change and its end turns the volume read-only.
  */
-import { FsError, isFsError } from '../bytes/index.js';
+import { FsError } from '../bytes/index.js';
 import { FIRST_FREE_OBJECTID, FS_TREE_OBJECTID } from '../format/index.js';
 import type { Keyring, Policy } from '../fscrypt/index.js';
 import type { Reservation, Transaction } from '../transaction/index.js';
@@ -13,9 +13,11 @@ import { type AttributeChanges, type Attributes, attributesOf, setAttributes } f
 import { type Creation, createNode, createSymlink, createUnnamed } from './create.js';
 import type { ReadWindow } from './data/read-window.js';
 import { type DirectoryEntry, readDirectory } from './directory.js';
+import { fsync } from './fsync.js';
 import type { Inode } from './inode.js';
 import { type ContextLayout, enableEncryption, findLayout, rememberLayout } from './layout.js';
 import { linkInode } from './link.js';
+import { replayLog } from './log-replay.js';
 import { defaultSubvolumeId, find, lookup, parentOf } from './lookup.js';
 import { S_IFDIR, S_IFMT, S_IFREG } from './mode.js';
 import { closeInode, finishOrphans, openInode } from './orphans.js';
@@ -24,6 +26,7 @@ import { type Nameless, removeDirectory, unlinkName } from './remove.js';
 import { exchangeNames, renameName } from './rename.js';
 import { Subvolume } from './subvolume.js';
 import { readTarget } from './symlink.js';
+import { Writeback } from './writeback.js';
 import { listXattrs, readXattr } from './xattr-items.js';
 import { getXattr, removeXattr, setXattr, type XattrMode } from './xattrs.js';
 
@@ -31,42 +34,30 @@ export interface FilesystemOptions {
   readonly keyring: Keyring;
 }
 
-/** Dirty bytes, and dirty inodes, beyond which data is written without waiting for a commit. */
-const DIRTY_LIMIT = 16 * 1024 * 1024;
-const MAX_DIRTY_INODES = 1024;
-/** Inode items written in one step when there are too many dirty ones. */
-const INODES_PER_STEP = 32;
-
 export type RenameMode = 'replace' | 'noreplace' | 'exchange';
 
 export class Filesystem {
   readonly transaction: Transaction;
   readonly keyring: Keyring;
-  /** Inodes whose item, or data, waits for the next commit. */
-  readonly dirtyInodes = new Set<Inode>();
-  /** Bytes of file data written but not yet on disk; `data/` keeps count. */
-  dirtyBytes = 0;
+  readonly writeback: Writeback;
   /** What was read ahead, the files read last at the end; `data/` keeps few. */
   readonly readWindows = new Set<ReadWindow>();
   private readonly subvolumes = new Map<number, Subvolume>();
   private knownLayout: ContextLayout | undefined;
-  /** Dirty inodes are being written: what that makes dirty in turn waits. */
-  private isSettling = false;
 
   private constructor(transaction: Transaction, options: FilesystemOptions) {
     this.transaction = transaction;
     this.keyring = options.keyring;
-    transaction.prepareCommit = () => this.writeBack();
+    this.writeback = new Writeback(this);
+    transaction.prepareCommit = () => this.writeback.all();
     transaction.afterAbort = () => this.forgetAll();
-    transaction.countDirty = () => ({
-      inodes: this.dirtyInodes.size,
-      sectors: Math.ceil(this.dirtyBytes / transaction.volume.sectorsize),
-    });
+    transaction.countDirty = () => this.writeback.amount;
   }
 
-  /** Opens the filesystem; a writable one first finishes what was being deleted when it was last closed. */
+  /** Opens the filesystem; a writable one first replays its log, and finishes what was being deleted. */
   static open(transaction: Transaction, options: FilesystemOptions): Filesystem {
     const filesystem = new Filesystem(transaction, options);
+    if (transaction.waitsForReplay) replayLog(filesystem);
     if (transaction.writable) finishOrphans(filesystem);
     return filesystem;
   }
@@ -89,7 +80,7 @@ export class Filesystem {
     if (subvolume === undefined) return;
     for (const inode of [...subvolume.cachedInodes()]) {
       inode.loadedData?.dropDirty(0, Number.POSITIVE_INFINITY);
-      this.dirtyInodes.delete(inode);
+      this.writeback.inodes.delete(inode);
       subvolume.forget(inode);
     }
     this.subvolumes.delete(id);
@@ -280,7 +271,7 @@ export class Filesystem {
    * @returns as {@link Keyring.status}: `incompletelyRemoved` while open files use it
    */
   removeKey(identifier: Uint8Array): 'absent' | 'present' | 'incompletelyRemoved' {
-    if (this.dirtyInodes.size > 0) this.commit();
+    if (this.writeback.inodes.size > 0) this.commit();
     this.keyring.remove(identifier);
     for (const subvolume of this.subvolumes.values()) {
       for (const inode of subvolume.cachedInodes()) {
@@ -330,59 +321,8 @@ export class Filesystem {
     transaction.reserve(items, options);
     const result = transaction.change(work);
     if (transaction.needsCommit) transaction.commit();
-    else if (this.dirtyInodes.size > MAX_DIRTY_INODES) this.settleIfRoom();
+    else this.writeback.settleIfMany();
     return result;
-  }
-
-  /** Called for every inode whose item changes. */
-  inodeChanged(inode: Inode): void {
-    inode.isDirty = true;
-    this.dirtyInodes.add(inode);
-  }
-
-  /** Whether this share of the memory meant for dirty data is in use. */
-  isMuchDirty(share: number, settled = 0): boolean {
-    return this.dirtyBytes > share * DIRTY_LIMIT || this.dirtyInodes.size - settled > share * MAX_DIRTY_INODES;
-  }
-
-  /**
-   * Writes dirty inodes with their data into the running transaction, `first` and then the longest
-   * dirty ones, until half of the memory meant for them is free.
-   *
-   * @throws FsError EIO, ENOSPC, ENOKEY
-   */
-  settleDirty(first?: Inode): void {
-    if (this.isSettling) return;
-    this.isSettling = true;
-    try {
-      this.settle(first === undefined ? [...this.dirtyInodes] : [first, ...this.dirtyInodes]);
-    } finally {
-      this.isSettling = false;
-    }
-  }
-
-  /** The step of changes is done: for what finds no room now, the commit will ask again, and say so. */
-  private settleIfRoom(): void {
-    try {
-      this.settleDirty();
-    } catch (error) {
-      if (!isFsError(error, 'ENOSPC')) throw error;
-    }
-  }
-
-  private settle(waiting: readonly Inode[]): void {
-    const settled: Inode[] = [];
-    for (const inode of waiting) {
-      if (settled.length > 0 && !this.isMuchDirty(1 / 2, settled.length)) break;
-      inode.loadedData?.flush();
-      if (inode.isDirty) settled.push(inode);
-    }
-    for (let at = 0; at < settled.length; at += INODES_PER_STEP) {
-      const step = settled.slice(at, at + INODES_PER_STEP);
-      this.change(step.length, () => {
-        for (const inode of step) this.writeInode(inode);
-      });
-    }
   }
 
   /** Makes everything done so far durable: file data, inodes, trees, superblock. @throws FsError EROFS, EIO */
@@ -390,14 +330,25 @@ export class Filesystem {
     this.transaction.commit();
   }
 
-  /** Commits if there is anything to commit. */
+  /**
+   * Commits if there is anything to commit; on a volume that is read-only there is nothing.
+   *
+   * @throws FsError EIO, also when an earlier failure lost what had not been durable
+   */
   sync(): void {
-    if (this.transaction.writable) this.commit();
+    const { failure, writable } = this.transaction;
+    if (failure !== undefined) throw new FsError('EIO', failure);
+    if (writable) this.commit();
+  }
+
+  /** Makes what was written to one inode durable. @throws FsError EIO, EROFS, ENOSPC, ENOKEY */
+  fsync(inode: Inode): void {
+    fsync(this.current(inode));
   }
 
   /** Makes everything durable and lets go of the inodes. The device stays open; it is the caller's. */
   close(): void {
-    this.sync();
+    if (this.transaction.writable) this.commit();
     this.forgetAll();
   }
 
@@ -406,36 +357,9 @@ export class Filesystem {
     rememberLayout(this);
   }
 
-  /** Writes an inode's item. With no data waiting, the inode then need not stay in memory for the commit. */
-  private writeInode(inode: Inode): void {
-    inode.write();
-    if (inode.loadedData?.isDirty === true) return;
-    inode.isDirty = false;
-    this.dirtyInodes.delete(inode);
-  }
-
-  /** The first step of a commit: data first, because writing it changes inodes. */
-  private writeBack(): void {
-    const wasSettling = this.isSettling;
-    this.isSettling = true;
-    try {
-      for (const inode of [...this.dirtyInodes]) inode.loadedData?.flush();
-    } finally {
-      this.isSettling = wasSettling;
-    }
-    if (this.dirtyInodes.size === 0) return;
-    this.transaction.change(() => {
-      for (const inode of this.dirtyInodes) {
-        inode.write();
-        inode.isDirty = false;
-      }
-    });
-    this.dirtyInodes.clear();
-  }
-
   /** Also when a transaction failed: what is in memory belongs to it and must not be seen any more. */
   private forgetAll(): void {
-    this.dirtyBytes = 0;
+    this.writeback.bytes = 0;
     for (const id of [...this.subvolumes.keys()]) this.forgetSubvolume(id);
   }
 }

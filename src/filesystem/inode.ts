@@ -29,6 +29,10 @@ export class Inode {
   openCount = 0;
   /** Changed outside a step of changes, by writing data: the next commit writes it. */
   isDirty = false;
+  /** The running transaction's log has all that was changed. */
+  isLogged = false;
+  /** The transaction in which it was changed in ways that only a commit can make durable. */
+  commitNeededIn: number | undefined;
   /** Used since the cache last looked for inodes to drop. */
   isRecent = true;
   /** Dropped from the cache: a later use must ask for the inode anew. */
@@ -113,6 +117,7 @@ export class Inode {
 
   /** Makes a new or formerly plain inode encrypted in memory; the caller stores the context, if it has one. */
   adoptPolicy(policy: Policy, context: InodeContext | undefined): void {
+    this.needCommit();
     this.item.flags |= INODE_ENCRYPT;
     this.knownPolicy = policy;
     this.knownContext = context;
@@ -143,8 +148,14 @@ export class Inode {
 
   /** The inode's item will be written: with the step of changes under way, else at the next commit. */
   markDirty(): void {
+    this.isLogged = false;
     if (this.isDetached) invariant(false, `inode ${this.ino} is in use but no longer cached`);
-    if (!this.isDeleted) this.filesystem.inodeChanged(this);
+    if (!this.isDeleted) this.filesystem.writeback.add(this);
+  }
+
+  /** Notes a change that a log cannot tell: until the next commit, fsync commits. */
+  needCommit(): void {
+    this.commitNeededIn = this.filesystem.transaction.transid;
   }
 
   /** Notes a change now: ctime, with `contents` also mtime, and the change counter. */

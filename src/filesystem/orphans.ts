@@ -69,7 +69,7 @@ export function deleteInode(inode: Inode): void {
   if (inode.isRegular) inode.data.truncate(0);
   removeItems(subvolume, ino);
   inode.isDeleted = true;
-  filesystem.dirtyInodes.delete(inode);
+  filesystem.writeback.inodes.delete(inode);
   subvolume.forget(inode);
 }
 

@@ -47,12 +47,17 @@ export class Subvolume {
     }
     const cursor = this.tree.get(new Key(ino, INODE_ITEM_KEY, 0));
     if (cursor === undefined) throw new FsError('ENOENT', `subvolume ${this.id} has no inode ${ino}`);
-    return this.keep(new Inode(this, ino, decodeInodeItem(cursor.view, cursor.at)));
+    const inode = new Inode(this, ino, decodeInodeItem(cursor.view, cursor.at));
+    // Changed in this transaction, nobody remembers how.
+    if (inode.item.transid === this.filesystem.transaction.transid) inode.needCommit();
+    return this.keep(inode);
   }
 
   /** Takes a new inode, whose item the caller has inserted. */
   addInode(ino: number, item: InodeItem): Inode {
-    return this.keep(new Inode(this, ino, item));
+    const inode = new Inode(this, ino, item);
+    inode.needCommit();
+    return this.keep(inode);
   }
 
   /** Inodes in memory, in no particular order. */

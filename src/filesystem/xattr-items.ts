@@ -35,6 +35,7 @@ export function listXattrs(inode: Inode): Uint8Array[] {
 
 /** Stores an attribute, or removes it. Part of a step of changes. */
 export function writeXattr(inode: Inode, name: Uint8Array, value: Uint8Array | undefined): void {
+  inode.needCommit();
   const { tree } = inode.subvolume;
   const key = new Key(inode.ino, XATTR_ITEM_KEY, nameHash(name));
   const existing = attributesWithHash(inode, nameHash(name));

@@ -96,7 +96,7 @@ export class Server {
 
   /** Makes all that was done so far durable. @throws FsError EIO, ENOSPC, EROFS */
   commit(): void {
-    if (this.filesystem.transaction.writable) this.filesystem.commit();
+    this.filesystem.sync();
     this.changedAt = undefined;
   }
 
@@ -127,8 +127,8 @@ export class Server {
   }
 
   private get hasChanges(): boolean {
-    const { dirtyInodes, transaction } = this.filesystem;
-    return transaction.writable && (dirtyInodes.size > 0 || transaction.hasChanges);
+    const { writeback, transaction } = this.filesystem;
+    return transaction.writable && (writeback.inodes.size > 0 || transaction.hasChanges);
   }
 
   private millisecondsToCommit(): number {

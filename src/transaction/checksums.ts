@@ -68,13 +68,19 @@ export class ChecksumTree {
    *
    * @returns how many sectors have one
    */
-  copy(bytenr: number, into: Uint8Array): number {
+  private copy(bytenr: number, into: Uint8Array): number {
     let found = 0;
     for (const { start, sums } of this.runsIn(bytenr, bytenr + this.bytesCovered(into.length))) {
       found += this.copyFrom(start, sums, bytenr, into);
     }
     if (this.waitingBytes === 0) return found;
     return found + this.copyFrom(this.waitingStart, this.waiting.subarray(0, this.waitingBytes), bytenr, into);
+  }
+
+  /** The checksums of `length` bytes from `bytenr` on, end to end; undefined unless every sector has one. */
+  copyOf(bytenr: number, length: number): Uint8Array | undefined {
+    const sums = new Uint8Array(this.sumBytes(length));
+    return this.copy(bytenr, sums) * this.sumSize === sums.length ? sums : undefined;
   }
 
   /** Copies what a run that begins at `start` has for `into`, which begins at `bytenr`. @returns for how many sectors */

@@ -55,7 +55,7 @@ export interface CommitHost {
 /** Steps 1 to 6; step 7 is the caller's. */
 export function writeTransaction(host: CommitHost): void {
   settle(host);
-  writeDirtyBlocks(host);
+  writeBlocks(host.volume, host.space, host.blocks.dirtyBlocks());
   host.volume.flush();
   host.volume.writeSupers(nextSuperblock(host));
 }
@@ -81,17 +81,17 @@ function writeRootItem(host: CommitHost, tree: ReturnType<Trees['changed']>[numb
   host.trees.rootTree.replace(tree.rootKey, tree.encodeRoot());
 }
 
-function writeDirtyBlocks(host: CommitHost): void {
-  const { volume, blocks } = host;
+/** Writes tree blocks, sorted by address, to all their copies. */
+export function writeBlocks(volume: Volume, space: Space, blocks: readonly TreeBlock[]): void {
   let run: TreeBlock[] = [];
   const flushRun = () => {
     writeRun(volume, run);
     run = [];
   };
-  for (const block of blocks.dirtyBlocks()) {
+  for (const block of blocks) {
     const last = run.at(-1);
     const follows = last !== undefined && last.bytenr + volume.nodesize === block.bytenr;
-    const sameChunk = last !== undefined && host.space.groupAt(last.bytenr) === host.space.groupAt(block.bytenr);
+    const sameChunk = last !== undefined && space.groupAt(last.bytenr) === space.groupAt(block.bytenr);
     if (!follows || !sameChunk || (run.length + 1) * volume.nodesize > LARGEST_WRITE) flushRun();
     run.push(block);
   }

@@ -24,15 +24,19 @@ import type { References } from './references/references.js';
 import { RootedTree, SubvolumeTree } from './rooted-tree.js';
 import type { Space } from './space/space.js';
 
-/** What copying needs of the transaction around it. */
-export interface CopyHost {
-  readonly space: Space;
-  readonly references: References;
-  readonly blocks: BlockCache;
+/** What the header of every block of a transaction says. */
+export interface BlockOrigin {
   readonly transid: number;
   readonly nodesize: number;
   readonly fsid: Uint8Array;
   readonly chunkTreeUuid: Uint8Array;
+}
+
+/** What copying needs of the transaction around it. */
+export interface CopyHost extends BlockOrigin {
+  readonly space: Space;
+  readonly references: References;
+  readonly blocks: BlockCache;
   isChunkTree(tree: Tree): boolean;
 }
 
@@ -82,7 +86,15 @@ function copyBlock(host: CopyHost, tree: Tree, block: TreeBlock, owner: number):
 function newBlock(host: CopyHost, owner: number, system: boolean, level: number, firstKey: Key): TreeBlock {
   const { nodesize } = host;
   const bytenr = host.space.allocate(system ? 'system' : 'metadata', nodesize, nodesize);
-  const block = new TreeBlock(new Uint8Array(nodesize), true);
+  const block = emptyBlock(host, bytenr, owner, level);
+  host.blocks.addDirty(block);
+  host.references.addNewBlock(bytenr, level, firstKey, { type: TREE_BLOCK_REF_KEY, root: owner });
+  return block;
+}
+
+/** A dirty block of the running transaction with nothing in it. */
+export function emptyBlock(host: BlockOrigin, bytenr: number, owner: number, level: number): TreeBlock {
+  const block = new TreeBlock(new Uint8Array(host.nodesize), true);
   block.bytes.set(host.fsid, HEADER.fsid);
   block.bytes.set(host.chunkTreeUuid, HEADER.chunkTreeUuid);
   writeU53(block.view, HEADER.bytenr, bytenr);
@@ -90,8 +102,6 @@ function newBlock(host: CopyHost, owner: number, system: boolean, level: number,
   writeId(block.view, HEADER.owner, owner);
   block.view.setUint8(HEADER.level, level);
   block.flags = HEADER_FLAG_WRITTEN | HEADER_MIXED_BACKREF_REV;
-  host.blocks.addDirty(block);
-  host.references.addNewBlock(bytenr, level, firstKey, { type: TREE_BLOCK_REF_KEY, root: owner });
   return block;
 }
 

@@ -1,5 +1,9 @@
 export { wrappedOffset } from './block-contents.js';
+export { ChecksumTree } from './checksums.js';
 export { TreeDrop } from './drop-tree.js';
+export type { SubvolumeLog, TransactionLog } from './log/transaction-log.js';
+export { WaitingLog } from './log/waiting-log.js';
+export type { Dirty } from './reservation.js';
 export { findRootItem, isSubvolumeId, SubvolumeTree } from './rooted-tree.js';
 export { createSubvolumeTree, type NewSubvolume, nextSubvolumeId, snapshotTree } from './snapshot.js';
 export type { BlockGroup, SpaceType } from './space/block-group.js';

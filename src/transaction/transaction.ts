@@ -17,12 +17,13 @@ import {
   MAX_EXTENT_SIZE,
 } from '../format/index.js';
 import { type BlockPointer, type BlockStore, type Tree, TreeBlock } from '../tree/index.js';
-import type { Volume } from '../volume/index.js';
+import { LOG_WAITS, type Volume } from '../volume/index.js';
 import { BlockCache } from './block-cache.js';
 import { wrappedOffset } from './block-contents.js';
 import { ChecksumTree } from './checksums.js';
 import { writeTransaction } from './commit.js';
 import { allocateBlock, copyOnWrite, freeBlock } from './copy-on-write.js';
+import { RunningLog } from './log/running-log.js';
 import { bookkeepingFaults } from './opening-checks.js';
 import { DATA_EXTENT } from './references/pending-extent.js';
 import { type ExtentUse, References } from './references/references.js';
@@ -40,6 +41,7 @@ import { unfinishedJobs } from './unfinished-jobs.js';
 const DIRTY_LIMIT = 32 * 1024 * 1024;
 /** So do this many pending references. */
 const PENDING_LIMIT = 10_000;
+
 export interface TransactionOptions {
   readonly readOnly?: boolean;
   readonly clock?: Clock;
@@ -74,10 +76,13 @@ export class Transaction implements BlockStore {
   countDirty: () => Dirty = () => ({ inodes: 0, sectors: 0 });
   /** The superblock says something new that no tree shows, such as a feature bit or the label. */
   superblockChanged = false;
+  /** What fsync made durable of this transaction, if it did. */
+  readonly log: RunningLog;
   private reservedData = 0;
   /** Data whose extents went, and whose checksums go when the batch is applied. */
   private uncheckedData: { start: number; end: number }[] = [];
   private committing = false;
+  private aborted: string | undefined;
 
   /** Opens the trees of a volume. @throws FsError EUCLEAN, EIO if they cannot be read */
   constructor(volume: Volume, options: TransactionOptions = {}) {
@@ -95,7 +100,8 @@ export class Transaction implements BlockStore {
     this.freeSpaceTree = kept && new FreeSpaceTree(kept, volume.sectorsize);
     this.space = new Space(volume, this);
     this.references = new References(this);
-    if (this.writable) volume.readOnlyReasons.push(...bookkeepingFaults(this));
+    this.log = new RunningLog(this);
+    if (this.writable || this.waitsForReplay) volume.readOnlyReasons.push(...bookkeepingFaults(this));
   }
 
   /** Why nothing may be written; empty when it may. */
@@ -103,8 +109,18 @@ export class Transaction implements BlockStore {
     return this.volume.readOnlyReasons;
   }
 
+  /** What made a transaction be given up, and the volume read-only; undefined if nothing did. */
+  get failure(): string | undefined {
+    return this.aborted;
+  }
+
   get writable(): boolean {
     return this.readOnlyReasons.length === 0;
+  }
+
+  /** Nothing but a log that waits for its replay keeps the volume from being written. */
+  get waitsForReplay(): boolean {
+    return this.readOnlyReasons.length === 1 && this.readOnlyReasons[0] === LOG_WAITS;
   }
 
   get rootTree(): Tree {
@@ -200,7 +216,9 @@ export class Transaction implements BlockStore {
 
   extentDiscarded(bytenr: number, length: number, isData: boolean): void {
     if (isData) this.forgetChecksums(bytenr, length);
-    this.space.release(bytenr, length);
+    // The log on disk may lead there.
+    if (this.log.holdsExtent(bytenr)) this.space.pin(bytenr, length);
+    else this.space.release(bytenr, length);
   }
 
   batchApplied(): void {
@@ -302,13 +320,18 @@ export class Transaction implements BlockStore {
     this.checksums.insert(bytenr, sums);
   }
 
-  /** Copies the checksums of the sectors from `bytenr` on, end to end. @returns how many sectors have one */
-  copyChecksums(bytenr: number, into: Uint8Array): number {
-    return this.checksums.copy(bytenr, into);
+  /** The checksums of `length` bytes from `bytenr` on, end to end; undefined unless every sector has one. */
+  checksumsOf(bytenr: number, length: number): Uint8Array | undefined {
+    return this.checksums.copyOf(bytenr, length);
   }
 
   removeChecksums(bytenr: number, length: number): void {
     this.checksums.remove(bytenr, length);
+  }
+
+  /** Whether a log of so much can be replayed without a chunk more or a commit on the way. */
+  hasRoomToReplay(amount: Dirty): boolean {
+    return this.hasRoom('metadata', commitNeed(this.reservationView(amount), 0));
   }
 
   // --- the life of a transaction ---
@@ -357,11 +380,11 @@ export class Transaction implements BlockStore {
    */
   abort(error: unknown): void {
     const why = error instanceof Error ? error.message : String(error);
-    this.volume.readOnlyReasons.push(
-      `an operation failed half-way (${why}); open it again to go on from the last commit`,
-    );
+    this.aborted ??= `an operation failed half-way (${why}); open it again to go on from the last commit`;
+    this.volume.readOnlyReasons.push(this.aborted);
     this.blocks.clear();
     this.superblockChanged = false;
+    this.log.forget();
     this.references = new References(this);
     this.trees = new Trees(this, this.volume);
     this.checksums = this.openChecksums();
@@ -375,19 +398,24 @@ export class Transaction implements BlockStore {
   private beginNext(): void {
     this.blocks.becomeClean();
     this.space.releasePinned();
+    this.log.end();
     this.superblockChanged = false;
     this.transid++;
   }
 
-  private hasRoomFor(items: number, { freeing = false, references = 0 }: Reservation): boolean {
-    const view: ReservationView = {
+  private reservationView(dirty: Dirty): ReservationView {
+    return {
       nodesize: this.nodesize,
       pendingReferences: this.references.pendingCount,
       accountingBytes: this.trees.accountingBytes,
       metadataTotal: this.space.total('metadata'),
-      dirty: this.countDirty(),
+      dirty,
       subvolumeBytes: this.trees.subvolumeBytes,
     };
+  }
+
+  private hasRoomFor(items: number, { freeing = false, references = 0 }: Reservation): boolean {
+    const view = this.reservationView(this.countDirty());
     const kept = freeing ? 0 : globalReserve(view);
     return this.hasRoom('metadata', operationNeed(view, items) + commitNeed(view, references) + kept);
   }

@@ -41,6 +41,9 @@ export function checkReadable(superblock: Superblock): void {
   }
 }
 
+/** The reason that goes away when the log is replayed. */
+export const LOG_WAITS = 'a log tree waits for replay';
+
 /** Why a readable volume must not be written; empty when it may. */
 export function readOnlyReasonsOf(superblock: Superblock): string[] {
   const reasons: string[] = [];
@@ -59,6 +62,6 @@ export function readOnlyReasonsOf(superblock: Superblock): string[] {
   if ((superblock.flags & SUPER_FLAG_ERROR) !== 0n) reasons.push('the superblock records an error');
   const otherFlags = superblock.flags & ~(SUPER_FLAG_WRITTEN | SUPER_FLAG_ERROR);
   if (otherFlags !== 0n) reasons.push(`superblock flags 0x${otherFlags.toString(16)}: a job is unfinished`);
-  if (superblock.logRoot !== 0) reasons.push('a log tree waits for replay');
+  if (superblock.logRoot !== 0) reasons.push(LOG_WAITS);
   return reasons;
 }

@@ -250,7 +250,7 @@ export function runSteps(
   filesystem.commit();
   auditExtents(filesystem, files);
   assert.equal(filesystem.transaction.reservedDataBytes, 0, 'all promised space is used or given back');
-  assert.equal(filesystem.dirtyBytes, 0);
+  assert.equal(filesystem.writeback.bytes, 0);
   const reopened = openFilesystem(device);
   const found = files.map(({ subvolume, ino }) => reopened.inode(subvolume.id, ino));
   compare(found, model);

@@ -168,6 +168,7 @@ function shareNext(sharing: Sharing, position: number, end: number): number {
     ).end;
     if (found === undefined || found.start > from || isHole(found.extent)) makeHole(target, position, stop);
     else putShared(source, found, from, target, { start: position, end: stop });
+    target.inode.needCommit();
     target.growTo(Math.min(stop, targetOffset + length));
     target.forget();
     return stop;

@@ -127,7 +127,7 @@ export class ExtentReader {
     if (at + into.length > extent.diskNumBytes) {
       throw corrupt(this.inode.describe(), `a file extent reaches past its ${extent.diskNumBytes} bytes on disk`);
     }
-    const sums = this.hasChecksums ? this.checksumsOf(bytenr, into.length / sectorsize) : undefined;
+    const sums = this.hasChecksums ? this.checksumsOf(bytenr, into.length) : undefined;
     const firstUnit = at / sectorsize;
     if (cipher !== undefined && extent.context?.length === INODE_CONTEXT_SIZE) {
       this.readPlainlySummed(bytenr, into, sums, (sector, index) => cipher.decrypt(firstUnit + index, sector, sector));
@@ -138,10 +138,9 @@ export class ExtentReader {
     cipher?.decrypt(firstUnit, into, into);
   }
 
-  private checksumsOf(bytenr: number, sectors: number): Uint8Array {
-    const { transaction } = this.inode.filesystem;
-    const sums = new Uint8Array(sectors * transaction.volume.checksum.size);
-    if (transaction.copyChecksums(bytenr, sums) === sectors) return sums;
+  private checksumsOf(bytenr: number, length: number): Uint8Array {
+    const sums = this.inode.filesystem.transaction.checksumsOf(bytenr, length);
+    if (sums !== undefined) return sums;
     throw new FsError('EIO', `${this.inode.describe()}: data at ${bytenr} has no checksum`);
   }
 

@@ -12,7 +12,7 @@ import { corrupt, FsError, isFsError, isZero, roundDown, roundUp } from '../../b
 import { INCOMPAT_NO_HOLES } from '../../format/index.js';
 import { type ExtentContext, newExtentContext } from '../../fscrypt/index.js';
 import type { Inode } from '../inode.js';
-import { DirtySectors } from './dirty-sectors.js';
+import { DirtySectors, type FileRange } from './dirty-sectors.js';
 import { ITEMS_PER_EXTENT } from './drop-range.js';
 import { dataAfter, type FileExtentInfo, holeAfter, listExtents } from './extent-map.js';
 import { ExtentReader } from './extent-reader.js';
@@ -37,6 +37,9 @@ export class FileData {
   gapsFrom: number | undefined;
   /** Whether a small file may become an inline extent. */
   mayInline = true;
+  /** Ranges that were given new extents, and that the log does not have yet; of the transaction {@link unloggedIn}. */
+  private unloggedRanges: FileRange[] = [];
+  private unloggedIn = 0;
   private readonly reader: ExtentReader;
   private readonly window: ReadWindow;
   private keyGeneration = 0;
@@ -145,7 +148,7 @@ export class FileData {
         return done;
       }
       inode.touch('contents');
-      if (inode.filesystem.isMuchDirty(1)) inode.filesystem.settleDirty(inode);
+      if (inode.filesystem.writeback.isMuch(1)) inode.filesystem.writeback.settle(inode);
     }
     return bytes.length;
   }
@@ -180,7 +183,7 @@ export class FileData {
       work();
     } finally {
       const used = this.dirty.size - before;
-      filesystem.dirtyBytes += used;
+      filesystem.writeback.bytes += used;
       transaction.releaseData(bytes - used);
       if (used > 0) this.inode.markDirty();
     }
@@ -190,7 +193,7 @@ export class FileData {
   dropDirty(start: number, end: number, spaceIsUsed = false): void {
     const { filesystem } = this.inode;
     const bytes = this.dirty.remove(start, end);
-    filesystem.dirtyBytes -= bytes;
+    filesystem.writeback.bytes -= bytes;
     if (!spaceIsUsed) filesystem.transaction.releaseData(bytes);
   }
 
@@ -263,6 +266,31 @@ export class FileData {
     } finally {
       this.mayInline = true;
     }
+  }
+
+  // --- the log ---
+
+  /** Whether a log can tell of the contents: as extents within the file, with holes as gaps between them. */
+  get isLoggable(): boolean {
+    return this.noHoles && !this.isInline && !this.hasExtentsFrom(roundUp(this.size, this.sectorsize));
+  }
+
+  /** Ranges with new extents of the running transaction that its log does not have yet. */
+  get unlogged(): readonly FileRange[] {
+    return this.unloggedIn === this.inode.filesystem.transaction.transid ? this.unloggedRanges : [];
+  }
+
+  noteUnlogged(start: number, end: number): void {
+    const { transid } = this.inode.filesystem.transaction;
+    if (this.unloggedIn !== transid) this.clearUnlogged();
+    this.unloggedIn = transid;
+    const last = this.unloggedRanges.at(-1);
+    if (last?.end === start) this.unloggedRanges[this.unloggedRanges.length - 1] = { start: last.start, end };
+    else this.unloggedRanges.push({ start, end });
+  }
+
+  clearUnlogged(): void {
+    this.unloggedRanges = [];
   }
 
   // --- encryption ---

@@ -137,6 +137,7 @@ function canBeInline(data: FileData): boolean {
 
 function writeInline(data: FileData): void {
   const { inode, list, size, sectorsize } = data;
+  inode.needCommit();
   const bytes = new Uint8Array(size);
   data.dirty.read(0, bytes);
   dropRange(list, inode, 0, sectorsize);
@@ -159,6 +160,7 @@ function writeExtent(data: FileData, start: number, stop: number): void {
   if ((inode.item.flags & INODE_NODATASUM) === 0n) transaction.insertChecksums(bytenr, sums);
   dropRange(list, inode, start, end);
   insertExtent(list, inode, start, newExtent(inode, FILE_EXTENT_REG, bytenr, length, context), contextItemOf(context));
+  data.noteUnlogged(start, end);
   data.dropDirty(start, end, true);
 }
 

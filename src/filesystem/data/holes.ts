@@ -34,6 +34,7 @@ function zeroInFile(data: FileData, start: number, end: number): void {
 function punchStep(data: FileData, start: number, end: number): number {
   const { inode, list } = data;
   const stop = dropRange(list, inode, start, end, MAX_DROPS_PER_STEP);
+  inode.needCommit();
   data.dropDirty(start, stop);
   putHole(data, start, stop);
   data.forget();
@@ -90,6 +91,7 @@ function preallocateStep(data: FileData, range: FileRange, room: number): { allo
   const wanted = Math.min(hole.end - hole.start, MAX_EXTENT_SIZE, room);
   const { bytenr, length } = inode.filesystem.transaction.allocateData(wanted);
   const extent = newExtent(inode, FILE_EXTENT_PREALLOC, bytenr, length, context);
+  inode.needCommit();
   dropRange(list, inode, hole.start, hole.start + length);
   insertExtent(list, inode, hole.start, extent, contextItemOf(context));
   data.forget();

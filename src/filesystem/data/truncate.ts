@@ -73,6 +73,7 @@ function endOf({ list }: FileData, keep: number, limit: number): { count: number
 function dropEnd(data: FileData, keep: number, size: number, limit: number): number {
   const { inode, list } = data;
   const { from } = endOf(data, keep, limit);
+  inode.needCommit();
   dropRange(list, inode, from, Number.MAX_SAFE_INTEGER);
   data.dropDirty(from, Number.POSITIVE_INFINITY);
   inode.item.size = Math.min(inode.item.size, Math.max(size, from === keep ? size : from));

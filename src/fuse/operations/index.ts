@@ -5,7 +5,7 @@ import { getAttributes, setAttributes, statx } from './attributes.js';
 import { readDirectory, readDirectoryWithAttributes } from './directories.js';
 import { allocate, close, copyRange, copyRange64, open, read, seek, write } from './files.js';
 import { ioctl } from './ioctl.js';
-import { forget, forgetMany, initialise, statFilesystem, syncEverything } from './mount.js';
+import { forget, forgetMany, initialise, statFilesystem, syncEverything, syncInode } from './mount.js';
 import {
   create,
   createUnnamed,
@@ -60,8 +60,8 @@ const ANSWERS: readonly (readonly [number, Operation])[] = [
   [OPCODE.SETXATTR, setXattr],
   [OPCODE.REMOVEXATTR, removeXattr],
   [OPCODE.STATFS, statFilesystem],
-  [OPCODE.FSYNC, syncEverything],
-  [OPCODE.FSYNCDIR, syncEverything],
+  [OPCODE.FSYNC, syncInode],
+  [OPCODE.FSYNCDIR, syncInode],
   [OPCODE.SYNCFS, syncEverything],
   [OPCODE.DESTROY, syncEverything],
   [OPCODE.IOCTL, ioctl],

@@ -73,6 +73,12 @@ export class FreeRuns {
     }
   }
 
+  /** Whether every byte of a range is in the set. */
+  contains(start: number, length: number): boolean {
+    const at = this.firstEndingAfter(start);
+    return at < this.starts.length && (this.starts[at] ?? 0) <= start && start + length <= (this.ends[at] ?? 0);
+  }
+
   /** Whether any byte of a range is in the set. */
   overlaps(start: number, length: number): boolean {
     const at = this.firstEndingAfter(start);

@@ -191,6 +191,21 @@ export class Space {
     this.loaded(this.groupAt(start)).add(start, length);
   }
 
+  /** Gives back what was allocated in this transaction, but only after the commit: the log on disk leads there. */
+  pin(start: number, length: number): void {
+    this.groupAt(start).pinned.add(start, length);
+  }
+
+  /** Whether all of a range is free. @throws FsError EUCLEAN */
+  isFree(start: number, length: number): boolean {
+    return this.loaded(this.groupAt(start)).contains(start, length);
+  }
+
+  /** Takes exactly this range, which is free. */
+  takeRange(start: number, length: number): void {
+    this.loaded(this.groupAt(start)).remove(start, length);
+  }
+
   /** An extent entered the extent tree. */
   extentInserted(start: number, length: number): void {
     const group = this.groupAt(start);

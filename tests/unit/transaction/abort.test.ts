@@ -25,6 +25,9 @@ test('after an abort the last commit can be read and nothing can be written', ()
   assert.deepEqual(listing(filesystem), committed);
   assert.throws(() => filesystem.create(filesystem.root(), Buffer.from('more'), 0o644, OWNER), { code: 'EROFS' });
   assert.equal(transaction.writable, false);
+  const lost = { code: 'EIO', message: /made by the test/ };
+  assert.throws(() => filesystem.sync(), lost, 'sync says that something was lost');
+  assert.throws(() => filesystem.fsync(filesystem.lookup(filesystem.root(), Buffer.from('kept'))), lost);
   filesystem.close();
   assert.equal(device.events.length, writes, 'nothing of the failed transaction was written');
 });

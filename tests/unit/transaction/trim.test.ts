@@ -67,6 +67,29 @@ test('a power cut after trimming in the middle of a transaction leaves the last 
   assert.deepEqual(listing(openFilesystem(device).filesystem), running);
 });
 
+test('what fsync has logged is not given back before the commit', () => {
+  const device = newVolume();
+  const opened = openFilesystem(device);
+  const { filesystem, transaction } = opened;
+  write(opened, 'logged', 100_000);
+  filesystem.commit();
+  const inode = filesystem.lookup(filesystem.root(), Buffer.from('logged'));
+  inode.data.write(50_000, Buffer.alloc(2 * MIB, 'after'));
+  filesystem.fsync(inode);
+  assert.ok(transaction.volume.superblock.logRoot !== 0);
+  inode.data.write(0, Buffer.alloc(3 * MIB, 'later'));
+  transaction.prepareCommit();
+  trimFreeSpace(transaction);
+  const again = openFilesystem(new OverlayDevice(device)).filesystem;
+  const found = again.lookup(again.root(), Buffer.from('logged'));
+  const bytes = Buffer.alloc(50_000 + 2 * MIB);
+  assert.equal(found.data.read(0, bytes), bytes.length);
+  assert.ok(bytes.subarray(50_000).equals(Buffer.alloc(2 * MIB, 'after')));
+  filesystem.commit();
+  trimFreeSpace(transaction);
+  assert.deepEqual(listing(openFilesystem(device).filesystem), listing(filesystem));
+});
+
 test('superblocks and the first mebibyte are never given back', () => {
   // The third superblock lies where no chunk is.
   const size = 300 * 1024 * MIB;

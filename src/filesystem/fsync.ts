@@ -1,0 +1,151 @@
+/**
+ * Making one file durable without committing the whole transaction, by way of the log.
+ *
+ * The log takes what can be told of a file that the last commit has by the same names: its inode
+ * item, and extents that it was given since, with contexts and checksums. Everything else, such as
+ * names, attributes that are items of their own, or extents that went, makes fsync commit.
+ *
+ * @see linux fs/btrfs/tree-log.c btrfs_log_inode, which tells more of them
+ */
+import { isFsError } from '../bytes/index.js';
+import {
+  decodeFileExtent,
+  EXTENT_DATA_KEY,
+  encodeFileExtent,
+  encodeInodeItem,
+  FSCRYPT_CTX_KEY,
+  INODE_ITEM,
+  INODE_ITEM_KEY,
+  INODE_NODATASUM,
+  Key,
+} from '../format/index.js';
+import type { SubvolumeLog, TransactionLog } from '../transaction/index.js';
+import { contextItemBytes } from './data/context-recovery.js';
+import type { FileRange } from './data/dirty-sectors.js';
+import { hasContextItem } from './data/extent-contexts.js';
+import { extentAtOrAfter, extentDataKey, extentsFrom, holdsData, type PlacedExtent } from './data/file-extents.js';
+import type { Inode } from './inode.js';
+
+/** Items of the log that one range of a file changes, more or less. */
+const ITEMS_PER_RANGE = 4;
+/** With more ranges than this a commit is the lesser work. */
+const MAX_RANGES = 2048;
+
+/**
+ * Makes what was written to an inode durable. Returns when it would survive a power cut.
+ *
+ * @throws FsError EIO, EROFS, ENOSPC, ENOKEY
+ */
+export function fsync(inode: Inode): void {
+  const { filesystem } = inode;
+  if (!filesystem.transaction.writable) {
+    filesystem.sync();
+    return;
+  }
+  if (!isLoggable(inode)) {
+    filesystem.commit();
+    return;
+  }
+  inode.data.flush();
+  // Writing may have committed on the way, or have made of a small file what a log cannot tell.
+  if (!hasNews(inode)) return;
+  if (!isLoggable(inode) || !logFile(inode)) filesystem.commit();
+}
+
+function isLoggable(inode: Inode): boolean {
+  const { transid } = inode.filesystem.transaction;
+  return inode.isRegular && inode.commitNeededIn !== transid && inode.item.nlink > 0 && inode.data.isLoggable;
+}
+
+/** Whether anything of the inode is newer than the last commit and the log. */
+function hasNews(inode: Inode): boolean {
+  const { transid } = inode.filesystem.transaction;
+  if (inode.commitNeededIn === transid) return true;
+  const isChanged = inode.isDirty || inode.item.transid === transid;
+  return inode.data.isDirty || inode.data.unlogged.length > 0 || (isChanged && !inode.isLogged);
+}
+
+/** @returns false if the log does not take it: a commit must */
+function logFile(inode: Inode): boolean {
+  const { transaction } = inode.filesystem;
+  const { transid } = transaction;
+  const { data } = inode;
+  const ranges = data.unlogged;
+  if (ranges.length > MAX_RANGES) return false;
+  transaction.reserve((ranges.length + 1) * ITEMS_PER_RANGE);
+  if (transaction.transid !== transid) return !hasNews(inode);
+  try {
+    const log = transaction.log.open();
+    if (log === undefined) return false;
+    const subvolumeLog = log.of(inode.subvolume.id);
+    putInodeItem(inode, subvolumeLog);
+    for (const range of ranges) if (!logRange(inode, log, subvolumeLog, range)) return false;
+    transaction.change(() => log.sync());
+  } catch (error) {
+    if (isFsError(error, 'ENOSPC') && transaction.writable) return false;
+    throw error;
+  }
+  data.clearUnlogged();
+  inode.isLogged = true;
+  return true;
+}
+
+function putInodeItem({ ino, item, filesystem }: Inode, { tree }: SubvolumeLog): void {
+  const key = new Key(ino, INODE_ITEM_KEY, 0);
+  const place = tree.change(key) ?? tree.insertEmpty(key, INODE_ITEM.SIZE);
+  // Whoever replays the extents counts their bytes.
+  encodeInodeItem(place.view, place.at, { ...item, transid: filesystem.transaction.transid, nbytes: 0 });
+}
+
+/**
+ * Logs what a range of the file maps to now, in the place of what the log said of it before.
+ *
+ * @returns false if part of it is older than the transaction, which is never so unless the file was changed otherwise
+ */
+function logRange(inode: Inode, log: TransactionLog, { tree, checksums }: SubvolumeLog, range: FileRange): boolean {
+  const { ino } = inode;
+  const { list } = inode.data;
+  const { transid } = inode.filesystem.transaction;
+  const { start, end } = wholeItems(inode, tree, range);
+  for (const type of [FSCRYPT_CTX_KEY, EXTENT_DATA_KEY]) {
+    while (tree.removeRange(new Key(ino, type, start), new Key(ino, type, end - 1)));
+  }
+  for (const placed of extentsFrom(list, start)) {
+    if (placed.start >= end) break;
+    const { extent } = placed;
+    if (extent.generation !== transid || !holdsData(extent) || placed.start < start || placed.end > end) return false;
+    tree.insert(extentDataKey(ino, placed.start), encodeFileExtent(extent));
+    if (hasContextItem(placed)) {
+      const context = contextItemBytes(inode, placed);
+      if (context === undefined) return false;
+      tree.insert(new Key(ino, FSCRYPT_CTX_KEY, placed.start), context);
+    }
+    if ((inode.item.flags & INODE_NODATASUM) === 0n && !copyChecksums(inode, checksums, placed)) return false;
+    log.holdExtent(extent.diskBytenr);
+  }
+  return true;
+}
+
+/** The range, widened to the items that the log has of it. */
+function wholeItems({ ino, data }: Inode, tree: SubvolumeLog['tree'], { start, end }: FileRange): FileRange {
+  const cursor = tree.seekAtOrBefore(extentDataKey(ino, end - 1));
+  for (; cursor.isItemOf(ino, EXTENT_DATA_KEY); cursor.previous()) {
+    const from = cursor.keyOffset;
+    const to = from + decodeFileExtent(cursor.view, cursor.at, cursor.size).numBytes;
+    if (to <= start) break;
+    start = Math.min(start, from);
+    end = Math.max(end, to);
+  }
+  const first = extentAtOrAfter(data.list, start);
+  return { start: Math.min(start, first?.start ?? start), end };
+}
+
+/** The checksums of the part of an extent that an item uses. */
+function copyChecksums(inode: Inode, checksums: SubvolumeLog['checksums'], { extent }: PlacedExtent): boolean {
+  const bytenr = extent.diskBytenr + extent.offset;
+  const sums = inode.filesystem.transaction.checksumsOf(bytenr, extent.numBytes);
+  if (sums === undefined) return false;
+  checksums.remove(bytenr, extent.numBytes);
+  checksums.insert(bytenr, sums);
+  return true;
+}
