@@ -21,8 +21,10 @@ import {
 } from 'node:fs';
 import { constants as osConstants } from 'node:os';
 import { type ErrorCode, FsError, systemText } from '../bytes/index.js';
+import { HotRegions, LongRuns } from './access-pattern.js';
 import type { BlockDevice } from './device.js';
 import { discardBlocks, punchHole } from './discard.js';
+import { beginWriting, fetchAhead } from './host-advice.js';
 import { describeKernelUse, deviceNumber } from './kernel-use.js';
 import { lockExclusively } from './lock.js';
 import { checkRange, checkWrite } from './range.js';
@@ -38,6 +40,8 @@ export class FileDevice implements BlockDevice {
   readonly readOnly: boolean;
   readonly name: string;
   private readonly fd: number;
+  private readonly hotRegions = new HotRegions();
+  private readonly longRuns = new LongRuns();
   private isOpen = true;
   /** After a failed flush the kernel may have dropped what it could not write: no later flush can make up for it. */
   private failedFlush: FsError | undefined;
@@ -116,6 +120,8 @@ export class FileDevice implements BlockDevice {
         throw new FsError('EIO', `${this.name}: ends before byte ${offset + into.length}`, { path: this.name });
       done += count;
     }
+    const next = this.hotRegions.noteRead(offset, into.length);
+    if (next !== undefined) fetchAhead(this.fd, next.offset, next.length);
   }
 
   write(offset: number, from: Uint8Array): void {
@@ -129,6 +135,8 @@ export class FileDevice implements BlockDevice {
         throw new FsError('EIO', `${this.name}: takes no bytes at ${offset + done}`, { path: this.name });
       done += count;
     }
+    const written = this.longRuns.noteWrite(offset, from.length);
+    if (written !== undefined) beginWriting(this.fd, written.offset, written.length);
   }
 
   flush(): void {

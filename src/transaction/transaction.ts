@@ -258,6 +258,9 @@ export class Transaction implements BlockStore {
   reserveData(bytes: number): void {
     this.assertWritable();
     const fits = () => this.hasRoom('data', this.reservedData + bytes);
+    // Where there is plenty of room, what is written together is to lie together.
+    if (this.space.isScattered('data') && this.unallocatedBytes > this.volume.superblock.totalBytes / 2)
+      this.addChunk('data');
     while (!fits() && this.addChunk('data'));
     if (!fits() && this.space.pinned('data') + this.references.pendingCount > 0) this.commit();
     while (!fits() && this.addChunk('data'));

@@ -25,10 +25,16 @@ const READ_SIZE = 1024 * 1024;
 /** Extents of a file that are remembered with their contexts. */
 const MAX_LOCATED = 32;
 
-/** An extent that was read from, with its context once that was needed. */
+/** Of extents up to this many bytes all checksums are kept once a second read asks for some. */
+const MAX_SUMMED = 32 * 1024 * 1024;
+
+/** An extent that was read from, with what was needed for that. */
 interface Located {
   readonly placed: PlacedExtent;
   context: ExtentContext | undefined;
+  /** Of the part that is mapped, a checksum for each sector. */
+  sums: Uint8Array | undefined;
+  reads: number;
 }
 
 export class ExtentReader {
@@ -77,7 +83,7 @@ export class ExtentReader {
   }
 
   private remember(placed: PlacedExtent): Located {
-    const located = { placed, context: undefined };
+    const located = { placed, context: undefined, sums: undefined, reads: 0 };
     this.located[this.nextLocated] = located;
     this.nextLocated = (this.nextLocated + 1) % MAX_LOCATED;
     return located;
@@ -102,11 +108,11 @@ export class ExtentReader {
   private readInPieces(located: Located, at: number, into: Uint8Array): void {
     const cipher = this.cipherOf(located);
     if (into.length <= READ_SIZE) {
-      this.readSectors(located.placed, at, into, cipher);
+      this.readSectors(located, at, into, cipher);
       return;
     }
     for (let done = 0; done < into.length; done += READ_SIZE) {
-      this.readSectors(located.placed, at + done, into.subarray(done, done + READ_SIZE), cipher);
+      this.readSectors(located, at + done, into.subarray(done, done + READ_SIZE), cipher);
     }
   }
 
@@ -115,19 +121,15 @@ export class ExtentReader {
    *
    * @param at - byte in the extent on disk
    */
-  private readSectors(
-    { extent }: PlacedExtent,
-    at: number,
-    into: Uint8Array,
-    cipher: ContentsCipher | undefined,
-  ): void {
+  private readSectors(located: Located, at: number, into: Uint8Array, cipher: ContentsCipher | undefined): void {
+    const { extent } = located.placed;
     const { volume } = this.inode.filesystem.transaction;
     const { sectorsize } = this.list;
     const bytenr = extent.diskBytenr + at;
     if (at + into.length > extent.diskNumBytes) {
       throw corrupt(this.inode.describe(), `a file extent reaches past its ${extent.diskNumBytes} bytes on disk`);
     }
-    const sums = this.hasChecksums ? this.checksumsOf(bytenr, into.length) : undefined;
+    const sums = this.hasChecksums ? this.checksumsIn(located, at, into.length) : undefined;
     const firstUnit = at / sectorsize;
     if (cipher !== undefined && extent.context?.length === INODE_CONTEXT_SIZE) {
       this.readPlainlySummed(bytenr, into, sums, (sector, index) => cipher.decrypt(firstUnit + index, sector, sector));
@@ -138,10 +140,22 @@ export class ExtentReader {
     cipher?.decrypt(firstUnit, into, into);
   }
 
-  private checksumsOf(bytenr: number, length: number): Uint8Array {
-    const sums = this.inode.filesystem.transaction.checksumsOf(bytenr, length);
+  private checksumsIn(located: Located, at: number, length: number): Uint8Array {
+    const { extent } = located.placed;
+    const { transaction } = this.inode.filesystem;
+    located.reads += 1;
+    if (located.reads === 2 && extent.numBytes <= MAX_SUMMED) {
+      located.sums = transaction.checksumsOf(extent.diskBytenr + extent.offset, extent.numBytes);
+    }
+    const from = at - extent.offset;
+    if (located.sums !== undefined && from >= 0 && from + length <= extent.numBytes) {
+      const { size } = transaction.volume.checksum;
+      const { sectorsize } = this.list;
+      return located.sums.subarray((from / sectorsize) * size, ((from + length) / sectorsize) * size);
+    }
+    const sums = transaction.checksumsOf(extent.diskBytenr + at, length);
     if (sums !== undefined) return sums;
-    throw new FsError('EIO', `${this.inode.describe()}: data at ${bytenr} has no checksum`);
+    throw new FsError('EIO', `${this.inode.describe()}: data at ${extent.diskBytenr + at} has no checksum`);
   }
 
   /** Layout `trailing` sums up the plaintext, so decryption comes before the verdict. */
@@ -184,7 +198,7 @@ export class ExtentReader {
       throw corrupt(this.inode.describe(), `a compressed extent of ${diskNumBytes} bytes for ${ramBytes} is too large`);
     }
     const packed = new Uint8Array(diskNumBytes);
-    this.readSectors(placed, 0, packed, this.cipherOf(located));
+    this.readSectors(located, 0, packed, this.cipherOf(located));
     const bytes = decompress(compression, packed, ramBytes, this.list.sectorsize, false);
     this.decompressed = { key, bytes };
     return bytes;

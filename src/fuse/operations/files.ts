@@ -1,6 +1,6 @@
 /** Requests about the contents of regular files. */
 import { FsError, roundDown } from '../../bytes/index.js';
-import { cloneRange, type Inode } from '../../filesystem/index.js';
+import { cloneRange } from '../../filesystem/index.js';
 import {
   COPY_FILE_RANGE_IN,
   COPY_FILE_RANGE_OUT,
@@ -21,7 +21,6 @@ import { noteAccess } from './access-time.js';
 import { dropPrivileges } from './attributes.js';
 
 const O_ACCMODE = 0o3;
-const O_TRUNC = 0o1000;
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
 const FALLOC_KEEP_SIZE = 1;
@@ -31,12 +30,10 @@ const FALLOC_ZERO_RANGE = 0x10;
 export const open: Operation = ({ filesystem, files, nodes }, request, reply) => {
   const inode = nodes.inode(request.nodeid);
   const flags = request.u32(OPEN_IN.flags);
-  const isTruncated = (flags & O_TRUNC) !== 0;
   // Later would be too late: the kernel takes in what is written, and hands it on when it likes.
-  if (isTruncated || (flags & O_ACCMODE) !== 0) filesystem.assertWritable(inode.subvolume);
+  if ((flags & O_ACCMODE) !== 0) filesystem.assertWritable(inode.subvolume);
   const handle = files.open(inode);
   try {
-    if (isTruncated) truncate(inode);
     if ((request.u32(OPEN_IN.openFlags) & OPEN_KILL_SUIDGID) !== 0) dropPrivileges(inode);
   } catch (error) {
     files.close(handle);
@@ -46,11 +43,6 @@ export const open: Operation = ({ filesystem, files, nodes }, request, reply) =>
   reply.u64(at + OPEN_OUT.fh, handle);
   reply.u32(at + OPEN_OUT.openFlags, FOPEN_KEEP_CACHE);
 };
-
-function truncate(inode: Inode): void {
-  inode.data.truncate(0);
-  inode.touch('contents');
-}
 
 export const close: Operation = ({ files }, request) => files.close(request.u64(RELEASE_IN.fh));
 

@@ -59,7 +59,6 @@ export const OPCODE = {
 /** `flags` of INIT. */
 export const INIT_FLAG = {
   ASYNC_READ: 1 << 0,
-  ATOMIC_O_TRUNC: 1 << 3,
   BIG_WRITES: 1 << 5,
   DONT_MASK: 1 << 6,
   HAS_IOCTL_DIR: 1 << 11,

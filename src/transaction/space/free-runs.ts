@@ -114,6 +114,7 @@ export class FreeRuns {
       if (length === SMALLEST * 2 ** size) this.lowest[size] = runStart;
       return start;
     }
+    if (length === SMALLEST * 2 ** size && alignment <= SMALLEST) this.lowest[size] = Number.POSITIVE_INFINITY;
     return undefined;
   }
 

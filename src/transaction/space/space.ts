@@ -29,8 +29,15 @@ interface FreeChange {
   free: boolean;
 }
 
-/** Pieces of data up to this many bytes go where they fit first. */
+/** Pieces of data up to this many bytes follow each other, and fill gaps. */
 const SHORT_PIECE = 128 * 1024;
+/** What is written together is to lie together: short pieces begin where so many bytes are free, if they can. */
+const SHORT_RUN = 256 * 1024;
+
+interface Place {
+  readonly group: BlockGroup;
+  readonly start: number;
+}
 
 export interface SpaceTrees {
   readonly extentTree: Tree;
@@ -47,6 +54,10 @@ export class Space {
   readonly groups: BlockGroup[] = [];
   private readonly current = new Map<SpaceType, BlockGroup>();
   private readonly lastAddress = new Map<BlockGroup, number>();
+  /** Where the last short piece of each type ended. */
+  private readonly shortEnd = new Map<SpaceType, Place>();
+  /** Types without a run of free space that is long enough to begin in. */
+  private readonly scattered = new Set<SpaceType>();
   private changes: FreeChange[] = [];
 
   constructor(volume: Volume, trees: SpaceTrees) {
@@ -119,6 +130,7 @@ export class Space {
     this.exclude(group, group.free);
     const at = this.groups.findIndex((known) => known.start > group.start);
     this.groups.splice(at < 0 ? this.groups.length : at, 0, group);
+    this.scattered.clear();
   }
 
   /**
@@ -145,20 +157,52 @@ export class Space {
     this.groups.splice(this.groups.indexOf(group), 1);
     this.lastAddress.delete(group);
     if (this.current.get(group.type) === group) this.current.delete(group.type);
+    for (const [type, end] of this.shortEnd) if (end.group === group) this.shortEnd.delete(type);
   }
 
   /**
-   * Takes `length` bytes in one piece, as low as possible.
+   * Takes `length` bytes in one piece.
    *
-   * @param alignment - bytes, counted from address 0
+   * @param alignment - bytes, counted from address 0; divides `length`
    * @throws FsError ENOSPC
    */
   allocate(type: SpaceType, length: number, alignment: number): number {
+    const start = this.takeShort(type, length, alignment);
+    if (start === undefined) throw new FsError('ENOSPC', `no room for ${length} bytes of ${type}`);
+    return start;
+  }
+
+  /** Whether short pieces of a type go wherever they fit, one here and one there. */
+  isScattered(type: SpaceType): boolean {
+    return this.scattered.has(type);
+  }
+
+  /** Behind the last one, or where the next ones can follow, or where it fits: each as low as possible. */
+  private takeShort(type: SpaceType, length: number, alignment: number): number | undefined {
+    const end = this.shortEnd.get(type);
+    if (end !== undefined && this.loaded(end.group).contains(end.start, length)) {
+      return this.takeShortAt(type, end.group, end.start, length);
+    }
+    if (!this.isScattered(type)) {
+      const place = this.findLowest(type, SHORT_RUN, alignment);
+      if (place !== undefined) return this.takeShortAt(type, place.group, place.start, length);
+      this.scattered.add(type);
+    }
+    const place = this.findLowest(type, length, alignment);
+    return place && this.takeShortAt(type, place.group, place.start, length);
+  }
+
+  private findLowest(type: SpaceType, length: number, alignment: number): Place | undefined {
     for (const group of this.inAllocationOrder(type)) {
       const start = this.loaded(group).findLowest(length, alignment);
-      if (start !== undefined) return this.take(type, group, start, length);
+      if (start !== undefined) return { group, start };
     }
-    throw new FsError('ENOSPC', `no room for ${length} bytes of ${type}`);
+    return undefined;
+  }
+
+  private takeShortAt(type: SpaceType, group: BlockGroup, start: number, length: number): number {
+    this.shortEnd.set(type, { group, start: start + length });
+    return this.take(type, group, start, length);
   }
 
   /**
@@ -168,15 +212,14 @@ export class Space {
    * @throws FsError ENOSPC
    */
   allocateUpTo(type: SpaceType, length: number, alignment: number): { start: number; length: number } {
+    const short = length <= SHORT_PIECE ? this.takeShort(type, length, alignment) : undefined;
+    if (short !== undefined) return { start: short, length };
     let best: { group: BlockGroup; start: number; length: number } | undefined;
     for (const group of this.inAllocationOrder(type)) {
       const free = this.loaded(group);
-      const start =
-        length <= SHORT_PIECE
-          ? free.findLowest(length, alignment)
-          : free.findFit(length, alignment, this.lastAddress.get(group) ?? group.start);
+      const start = free.findFit(length, alignment, this.lastAddress.get(group) ?? group.start);
       if (start !== undefined) {
-        if (length > SHORT_PIECE) this.lastAddress.set(group, start + length);
+        this.lastAddress.set(group, start + length);
         return { start: this.take(type, group, start, length), length };
       }
       const longest = free.longest();
@@ -262,6 +305,7 @@ export class Space {
 
   /** After a commit is durable: what it freed may be used again. */
   releasePinned(): void {
+    this.scattered.clear();
     for (const group of this.groups) {
       if (group.pinned.count === 0) continue;
       if (group.free !== undefined) for (const run of group.pinned) group.free.add(run.start, run.length);
