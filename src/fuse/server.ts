@@ -6,7 +6,9 @@ import { FsError, isFsError } from '../bytes/index.js';
 import type { Filesystem, Inode } from '../filesystem/index.js';
 import type { Channel } from './channel.js';
 import type { ClaimedKeys } from './claimed-keys.js';
+import type { ToWorker } from './messages.js';
 import { Nodes } from './nodes.js';
+import { contentsAreWanted } from './notices.js';
 import { OpenFiles } from './open-files.js';
 import { OPERATIONS } from './operations/index.js';
 import type { Reply } from './protocol/reply.js';
@@ -27,8 +29,10 @@ export interface ServerPort {
   log(line: string): void;
   /** Sends notices to the kernel, then `reply`: see notices.ts. */
   notify(notices: readonly Uint8Array[], reply: Uint8Array): void;
-  /** Another thread has woken the server. @returns whether to stop */
-  attend(): boolean;
+  /** Has a request come again, as a message, when the kernel has taken in a notice: see notices.ts. */
+  putOff(notice: Uint8Array, request: Uint8Array): void;
+  /** What another thread wants, if it has woken the server. */
+  nextMessage(): ToWorker | undefined;
 }
 
 /** What the kernel and this server have agreed on. */
@@ -84,7 +88,7 @@ export class Server {
       const received = this.channel.receive(this.millisecondsToCommit());
       if (received === 'ended') return;
       if (received === 'request') this.answer();
-      else if (received === 'woken' && this.port.attend()) return;
+      else if (received === 'woken' && this.attend() === 'stop') return;
       this.commitIfDue();
     }
   }
@@ -101,10 +105,26 @@ export class Server {
     this.changedAt = undefined;
   }
 
-  private answer(): void {
+  /** Does what other threads have asked for. */
+  private attend(): 'stop' | undefined {
+    for (let message = this.port.nextMessage(); message !== undefined; message = this.port.nextMessage()) {
+      if (message.kind === 'stop') return 'stop';
+      if (message.kind !== 'again') continue;
+      this.request.take(message.request);
+      this.answer(true);
+    }
+    return undefined;
+  }
+
+  /** @param isRepeated - it was put off before */
+  private answer(isRepeated = false): void {
     const { request, reply } = this;
     reply.begin(request);
     const operation = OPERATIONS[request.opcode];
+    if (operation?.needsContents && !isRepeated && this.files.isWritten(request.nodeid)) {
+      this.port.putOff(contentsAreWanted(request.nodeid), request.copy());
+      return;
+    }
     if (operation === undefined) reply.fail(ENOSYS);
     else this.run(operation.run);
     if (operation?.isSilent) return;

@@ -92,7 +92,8 @@ function serve(
   const serverPort: ServerPort = {
     log,
     notify: (notices, bytes) => post(port, { kind: 'notify', notices, reply: bytes }),
-    attend: () => receiveMessageOnPort(port)?.message.kind === 'stop',
+    putOff: (notice, request) => post(port, { kind: 'putOff', notice, request }),
+    nextMessage: () => receiveMessageOnPort(port)?.message,
   };
   const server = new Server(filesystem, root, keys, { channel, request, reply }, serverPort, options);
   server.mountDevice = mountDevice;

@@ -29,9 +29,10 @@ const FALLOC_ZERO_RANGE = 0x10;
 
 export const open: Operation = ({ filesystem, files, nodes }, request, reply) => {
   const inode = nodes.inode(request.nodeid);
-  const isTruncated = (request.u32(OPEN_IN.flags) & O_TRUNC) !== 0;
+  const flags = request.u32(OPEN_IN.flags);
+  const isTruncated = (flags & O_TRUNC) !== 0;
   if (isTruncated) filesystem.assertWritable(inode.subvolume);
-  const handle = files.open(inode);
+  const handle = files.open(inode, request.nodeid, flags);
   try {
     if (isTruncated) truncate(inode);
     if ((request.u32(OPEN_IN.openFlags) & OPEN_KILL_SUIDGID) !== 0) dropPrivileges(inode);
