@@ -1,6 +1,6 @@
 /** Mounting and unmounting: as root by the system calls, as anybody else through fusermount3. */
 import { spawnSync } from 'node:child_process';
-import { closeSync, constants, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { FsError, isFsError } from '../bytes/index.js';
 import {
   createSocketPair,
@@ -127,7 +127,8 @@ function unescapeField(field: string): string {
 export function clearDeadMount(mountPoint: string): void {
   if (findMount(mountPoint)?.type !== FILESYSTEM_TYPE) return;
   try {
-    statSync(mountPoint);
+    // Attributes could be cached; this the server is asked each time.
+    statfsSync(mountPoint);
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOTCONN') unmountFuse(mountPoint, true);
   }

@@ -83,13 +83,25 @@ export class MountedVolume {
     return Number(lines.at(-1)?.split(' ').at(-1));
   }
 
-  /** Kills the server where it stands, and takes the dead mount away. */
+  /** Kills the server where it stands. The dead mount goes when the volume is mounted again. */
   kill(): void {
     const { server } = this;
     process.kill(server, 'SIGKILL');
-    while (runCommand('kill', '-0', String(server)).status === 0);
-    mustRun('umount', '-l', this.path);
-    stillMounted.delete(this.path);
+    waitForEnd(server);
+  }
+}
+
+/** Waits until a process has let go of all it had, whether or not its parent has taken notice. */
+export function waitForEnd(pid: number): void {
+  while (isAlive(pid)) runCommand('sleep', '0.01');
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    return !/^State:\s*[ZX]/m.test(status) || !/^Threads:\s*1$/m.test(status);
+  } catch {
+    return false;
   }
 }
 
