@@ -89,3 +89,19 @@ export const SEEK_HOLE = 4;
 export function lseek(fd: number, offset: number, whence: number): number {
   return checked(lseekCall(fd, offset, whence), 'lseek');
 }
+
+/** Memory at whole pages, as O_DIRECT wants it. */
+export function alignedBuffer(length: number): Buffer {
+  const bytes = Buffer.alloc(length + PAGE_SIZE);
+  const past = Number(koffi.address(bytes)) % PAGE_SIZE;
+  return bytes.subarray(PAGE_SIZE - past, PAGE_SIZE - past + length);
+}
+
+const linkat = libc.func('int linkat(int fromFd, const char *from, int toFd, const char *to, int flags)');
+const AT_FDCWD = -100;
+const AT_SYMLINK_FOLLOW = 0x400;
+
+/** Gives an open file a name, also one without any. */
+export function linkOpenFile(fd: number, path: string): void {
+  checked(linkat(AT_FDCWD, `/proc/self/fd/${fd}`, AT_FDCWD, path, AT_SYMLINK_FOLLOW), 'linkat');
+}
