@@ -6,7 +6,7 @@ import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs'
 import { FsError } from '../bytes/index.js';
 
 /** Numbers of linux include/uapi/linux/capability.h. */
-export const CAPABILITY = { FOWNER: 3, SYS_ADMIN: 21 } as const;
+export const CAPABILITY = { FOWNER: 3, FSETID: 4, SYS_ADMIN: 21 } as const;
 
 export class Caller {
   readonly uid: number;

@@ -18,7 +18,7 @@ import { FOPEN_KEEP_CACHE, OPEN_KILL_SUIDGID, WRITE_KILL_SUIDGID } from '../prot
 import type { Request } from '../protocol/request.js';
 import type { Operation, Server } from '../server.js';
 import { noteAccess } from './access-time.js';
-import { dropPrivileges } from './attributes.js';
+import { dropPrivileges, dropPrivilegesUnlessCapable } from './attributes.js';
 
 const O_TRUNC = 0o1000;
 const SEEK_DATA = 3;
@@ -69,7 +69,8 @@ export const write: Operation = ({ nodes }, request, reply) => {
 };
 
 export const allocate: Operation = ({ nodes }, request) => {
-  const { data } = nodes.inode(request.nodeid);
+  const inode = nodes.inode(request.nodeid);
+  const { data } = inode;
   const offset = request.u64(FALLOCATE_IN.offset);
   const length = request.u64(FALLOCATE_IN.length);
   const mode = request.u32(FALLOCATE_IN.mode);
@@ -79,6 +80,7 @@ export const allocate: Operation = ({ nodes }, request) => {
   else if (kind === FALLOC_PUNCH_HOLE && keepSize) data.punchHole(offset, length);
   else if (kind === FALLOC_ZERO_RANGE) data.zeroRange(offset, length, keepSize);
   else throw new FsError('EOPNOTSUPP', `fallocate has no mode ${mode} here`);
+  dropPrivilegesUnlessCapable(inode, request);
 };
 
 export const seek: Operation = ({ nodes }, request, reply) => {
@@ -127,5 +129,6 @@ function shareRange({ nodes }: Server, request: Request): number {
     if (error instanceof FsError && error.code === 'EINVAL') throw new FsError('EOPNOTSUPP', error.message);
     throw error;
   }
+  dropPrivilegesUnlessCapable(target, request);
   return length;
 }
