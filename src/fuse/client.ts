@@ -70,8 +70,8 @@ function mountOf(path: string): MountEntry | undefined {
 export async function endMount(mountPoint: string): Promise<void> {
   const path = realpathSync(mountPoint);
   if (mountOf(path) === undefined) throw new FsError('EINVAL', 'no volume is mounted there by butterlock', { path });
-  const { pid, readOnly = false } = askMount(path, { ask: 'status' });
-  if (pid !== undefined && !readOnly) await syncBeforeEnd(path);
+  const { pid, readOnly = false, failure: before } = askMount(path, { ask: 'status' });
+  const failure = readOnly ? before : await syncBeforeEnd(path);
   const started = pid === undefined ? undefined : startOf(pid);
   try {
     unmountFuse(path);
@@ -81,16 +81,29 @@ export async function endMount(mountPoint: string): Promise<void> {
     throw error;
   }
   while (pid !== undefined && started !== undefined && startOf(pid) === started) await sleep(STEP);
+  if (failure !== undefined) throw new FsError('EIO', failure, { path });
 }
 
-/** What programs were told they could not write, they were told: that does not keep a mount from ending. */
-async function syncBeforeEnd(path: string): Promise<void> {
+/**
+ * What programs were told they could not write, they were told: that does not keep a mount from
+ * ending, and neither does a volume that cannot be written any more.
+ *
+ * @returns why it cannot be
+ */
+async function syncBeforeEnd(path: string): Promise<string | undefined> {
   try {
     await flushKernel(path);
   } catch (error) {
-    if (!isFsError(error, 'ENOSPC', 'EIO')) throw error;
+    if (!isFsError(error, 'ENOSPC', 'EIO', 'EROFS')) throw error;
   }
-  askMount(path, { ask: 'commit' });
+  try {
+    askMount(path, { ask: 'commit' });
+    return undefined;
+  } catch (error) {
+    const { failure } = askMount(path, { ask: 'status' });
+    if (failure === undefined) throw error;
+    return failure;
+  }
 }
 
 /** When a process started; undefined once it has ended. */

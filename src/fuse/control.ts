@@ -26,6 +26,8 @@ export interface ControlAnswer {
   readonly pid?: number;
   readonly image?: string;
   readonly readOnly?: boolean;
+  /** Why a volume that was mounted writable is read-only now. */
+  readonly failure?: string;
   readonly id?: number;
 }
 
@@ -53,12 +55,13 @@ export function decodeControl(bytes: Buffer): Record<string, unknown> {
 
 /** Turns the answer to a {@link ControlRequest} into what it says. @throws FsError what the mount answered */
 export function readAnswer(bytes: Buffer): ControlAnswer {
-  const { error, message, pid, image, readOnly, id } = decodeControl(bytes);
+  const { error, message, pid, image, readOnly, failure, id } = decodeControl(bytes);
   if (typeof error === 'string') throw new FsError(error as ErrorCode, String(message));
   return {
     ...(typeof pid === 'number' && { pid }),
     ...(typeof image === 'string' && { image }),
     ...(typeof readOnly === 'boolean' && { readOnly }),
+    ...(typeof failure === 'string' && { failure }),
     ...(typeof id === 'number' && { id }),
   };
 }

@@ -57,6 +57,8 @@ export class Server {
   mountDevice: string | undefined;
   /** Notices that must reach the kernel before the reply to the request under way. */
   readonly notices: Uint8Array[] = [];
+  private readonly wasWritable: boolean;
+  private hasToldOfFailure = false;
   private readonly channel: Channel;
   private readonly request: Request;
   private readonly reply: Reply;
@@ -72,6 +74,7 @@ export class Server {
     options: ServerOptions,
   ) {
     this.filesystem = filesystem;
+    this.wasWritable = filesystem.transaction.writable;
     this.keys = keys;
     this.nodes = new Nodes(filesystem, root);
     this.files = new OpenFiles(filesystem);
@@ -90,6 +93,7 @@ export class Server {
       if (received === 'request') this.answer();
       else if (received === 'woken' && this.attend() === 'stop') return;
       this.commitIfDue();
+      this.tellOfFailure();
     }
   }
 
@@ -99,10 +103,24 @@ export class Server {
     this.nodes.clear();
   }
 
-  /** Makes all that was done so far durable. @throws FsError EIO, ENOSPC, EROFS */
+  /** Why the volume, writable at first, is so no more: what was not yet durable then is lost. */
+  get failure(): string | undefined {
+    const { writable, readOnlyReasons } = this.filesystem.transaction;
+    return this.wasWritable && !writable ? readOnlyReasons.at(-1) : undefined;
+  }
+
+  /** Makes all that was done so far durable. @throws FsError EIO, ENOSPC, EROFS once that has failed */
   commit(): void {
-    if (this.filesystem.transaction.writable) this.filesystem.commit();
+    const { failure } = this;
+    if (failure !== undefined) throw new FsError('EROFS', failure);
+    if (this.wasWritable) this.filesystem.commit();
     this.changedAt = undefined;
+  }
+
+  private tellOfFailure(): void {
+    if (this.hasToldOfFailure || this.failure === undefined) return;
+    this.hasToldOfFailure = true;
+    this.port.log(`read-only from now on: ${this.failure}`);
   }
 
   /** Does what other threads have asked for. */

@@ -67,7 +67,7 @@ function main(port: MessagePort, options: WorkerOptions): void {
   port.once('message', (message: ToWorker) => {
     let failure: string | undefined;
     try {
-      if (message.kind === 'serve') serve(port, options, filesystem, root, keys, message, log);
+      if (message.kind === 'serve') failure = serve(port, options, filesystem, root, keys, message, log);
     } catch (error) {
       failure = describe(error);
     }
@@ -77,6 +77,7 @@ function main(port: MessagePort, options: WorkerOptions): void {
   });
 }
 
+/** @returns what failed meanwhile, if anything did */
 function serve(
   port: MessagePort,
   options: WorkerOptions,
@@ -85,7 +86,7 @@ function serve(
   keys: ClaimedKeys,
   { fd, event, mountDevice }: ToWorker & { kind: 'serve' },
   log: (line: string) => void,
-): void {
+): string | undefined {
   const request = new Request(MAX_WRITE + HEADER_ROOM);
   const reply = new Reply(MAX_WRITE + HEADER_ROOM);
   const channel = new Channel(fd, event, request, reply);
@@ -99,6 +100,7 @@ function serve(
   server.mountDevice = mountDevice;
   server.serve();
   server.release();
+  return server.failure;
 }
 
 /** @returns what failed, if anything did */

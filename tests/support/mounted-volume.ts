@@ -1,6 +1,6 @@
 /** A volume mounted by the command line, with its server in a process of its own. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createVolume } from '../../src/library/index.js';
 import { assertSound } from './btrfs-check.js';
@@ -16,6 +16,8 @@ export interface NewMountOptions {
   /** In MiB. Default 1024; the image is sparse. */
   readonly size?: number;
   readonly extentContext?: 'item' | 'trailing';
+  /** An empty block device, or where the image file is made. Default: a temporary file. */
+  readonly image?: string;
   /** Further words of `butterlock mount`. */
   readonly options?: readonly string[];
 }
@@ -34,12 +36,13 @@ export class MountedVolume {
   private readonly options: readonly string[];
 
   /** Makes a volume and mounts it. */
-  constructor({ size = 1024, extentContext = 'item', options = ['--allow-other'] }: NewMountOptions = {}) {
-    this.image = temporaryPath('.img');
+  constructor({ size = 1024, extentContext = 'item', options = ['--allow-other'], image }: NewMountOptions = {}) {
+    this.image = image ?? temporaryPath('.img');
     this.path = temporaryPath('-mount');
     this.log = temporaryPath('.log');
     this.options = options;
-    createVolume(this.image, { size: size * MEBIBYTE, extentContext }).close();
+    const isDevice = existsSync(this.image);
+    createVolume(this.image, { ...(!isDevice && { size: size * MEBIBYTE }), extentContext }).close();
     mkdirSync(this.path);
     this.mount();
   }

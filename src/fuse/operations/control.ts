@@ -12,6 +12,7 @@ const CONTROLS: Readonly<Record<string, Control>> = {
     pid: process.pid,
     image: server.filesystem.transaction.volume.device.name,
     readOnly: !server.filesystem.transaction.writable,
+    ...(server.failure !== undefined && { failure: server.failure }),
   }),
   commit: ({ server }) => {
     server.commit();
