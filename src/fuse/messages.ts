@@ -13,7 +13,7 @@ export interface WorkerOptions extends ServerOptions {
 
 export type ToWorker =
   /** The mount is there: serve it. */
-  | { readonly kind: 'serve'; readonly fd: number; readonly event: number; readonly mountDevice: string | undefined }
+  | { readonly kind: 'serve'; readonly fd: number; readonly event: number }
   /** A request that was put off can be answered now. */
   | { readonly kind: 'again'; readonly request: Uint8Array }
   /** Commit, close and end, mounted or not. */

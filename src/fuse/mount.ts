@@ -100,7 +100,7 @@ export class Mount {
     const device = findMount(mountPoint)?.device;
     if (device !== undefined) widenReadAhead(device);
     const mount = new Mount(mountPoint, worker, fd, event, log);
-    worker.postMessage({ kind: 'serve', fd, event, mountDevice: device } satisfies ToWorker);
+    worker.postMessage({ kind: 'serve', fd, event } satisfies ToWorker);
     await Promise.race([stat(mountPoint), mount.ended]);
     return mount;
   }

@@ -53,8 +53,6 @@ export class Server {
   readonly options: ServerOptions;
   readonly port: ServerPort;
   readonly agreement: Agreement = { minor: 0, hasEpochs: false };
-  /** Number of this mount's device, as `st_dev` shows it: known once it is mounted. */
-  mountDevice: string | undefined;
   /** Notices that must reach the kernel before the reply to the request under way. */
   readonly notices: Uint8Array[] = [];
   private readonly wasWritable: boolean;

@@ -84,7 +84,7 @@ function serve(
   filesystem: Filesystem,
   root: Inode,
   keys: ClaimedKeys,
-  { fd, event, mountDevice }: ToWorker & { kind: 'serve' },
+  { fd, event }: ToWorker & { kind: 'serve' },
   log: (line: string) => void,
 ): string | undefined {
   const request = new Request(MAX_WRITE + HEADER_ROOM);
@@ -97,7 +97,6 @@ function serve(
     nextMessage: () => receiveMessageOnPort(port)?.message,
   };
   const server = new Server(filesystem, root, keys, { channel, request, reply }, serverPort, options);
-  server.mountDevice = mountDevice;
   server.serve();
   server.release();
   return server.failure;

@@ -6,7 +6,7 @@ import { appendAttributes, appendStatx } from '../protocol/attributes.js';
 import { SETATTR_IN } from '../protocol/layouts.js';
 import { FATTR } from '../protocol/numbers.js';
 import type { Request } from '../protocol/request.js';
-import type { Operation } from '../server.js';
+import type { Operation, Server } from '../server.js';
 
 /** What the kernel sends when it writes back times that it kept for a file itself. */
 const ONLY_TIMES = FATTR.MTIME | FATTR.CTIME | FATTR.FH;
@@ -57,9 +57,9 @@ function timeOf(request: Request, seconds: number, nanoseconds: number): Timespe
  * Takes the set-id bits away where the caller's change of contents does so, and the kernel, which
  * tells with a write, leaves it to the server to find out.
  */
-export function dropPrivilegesUnlessCapable(inode: Inode, { pid, uid }: Request): void {
+export function dropPrivilegesUnlessCapable({ port }: Server, inode: Inode, { pid, uid }: Request): void {
   if ((inode.item.mode & (S_ISUID | S_ISGID)) === 0) return;
-  if (!new Caller(pid, uid, undefined).isCapable(CAPABILITY.FSETID)) dropPrivileges(inode);
+  if (!new Caller(pid, uid, port.log).isCapable(CAPABILITY.FSETID)) dropPrivileges(inode);
 }
 
 /** Takes the set-id bits away, as a write by somebody without CAP_FSETID does. */

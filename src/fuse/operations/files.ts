@@ -68,8 +68,8 @@ export const write: Operation = ({ nodes }, request, reply) => {
   reply.u32(at + WRITE_OUT.size, written);
 };
 
-export const allocate: Operation = ({ nodes }, request) => {
-  const inode = nodes.inode(request.nodeid);
+export const allocate: Operation = (server, request) => {
+  const inode = server.nodes.inode(request.nodeid);
   const { data } = inode;
   const offset = request.u64(FALLOCATE_IN.offset);
   const length = request.u64(FALLOCATE_IN.length);
@@ -80,7 +80,7 @@ export const allocate: Operation = ({ nodes }, request) => {
   else if (kind === FALLOC_PUNCH_HOLE && keepSize) data.punchHole(offset, length);
   else if (kind === FALLOC_ZERO_RANGE) data.zeroRange(offset, length, keepSize);
   else throw new FsError('EOPNOTSUPP', `fallocate has no mode ${mode} here`);
-  dropPrivilegesUnlessCapable(inode, request);
+  dropPrivilegesUnlessCapable(server, inode, request);
 };
 
 export const seek: Operation = ({ nodes }, request, reply) => {
@@ -111,7 +111,8 @@ const MOST_AT_ONCE = 0x4000_0000;
  *
  * @returns bytes shared. @throws FsError EOPNOTSUPP
  */
-function shareRange({ nodes }: Server, request: Request): number {
+function shareRange(server: Server, request: Request): number {
+  const { nodes } = server;
   const source = nodes.inode(request.nodeid);
   const target = nodes.inode(request.u64(COPY_FILE_RANGE_IN.nodeidOut));
   const from = request.u64(COPY_FILE_RANGE_IN.offIn);
@@ -129,6 +130,6 @@ function shareRange({ nodes }: Server, request: Request): number {
     if (error instanceof FsError && error.code === 'EINVAL') throw new FsError('EOPNOTSUPP', error.message);
     throw error;
   }
-  dropPrivilegesUnlessCapable(target, request);
+  dropPrivilegesUnlessCapable(server, target, request);
   return length;
 }

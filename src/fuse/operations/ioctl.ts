@@ -41,7 +41,7 @@ export const ioctl: Operation = (server, request, reply) => {
     server,
     nodeid,
     inode: server.nodes.inode(nodeid),
-    caller: new Caller(pid, uid, server.mountDevice),
+    caller: new Caller(pid, uid, server.port.log),
     address: request.u64(IOCTL_IN.arg),
     input: request.payload(IOCTL_IN.SIZE, request.u32(IOCTL_IN.inSize)),
     outputSize,
