@@ -28,6 +28,11 @@ process.prependListener('exit', () => {
   for (const path of stillMounted) spawnSync('umount', ['-l', path]);
 });
 
+/** Unmounts what is mounted there when the process ends, if anything is. */
+export function unmountAtExit(path: string): void {
+  stillMounted.add(path);
+}
+
 export class MountedVolume {
   readonly image: string;
   /** The mount point. */
@@ -49,7 +54,7 @@ export class MountedVolume {
 
   mount(...more: string[]): void {
     butterlock('mount', this.image, this.path, '--log', this.log, ...this.options, ...more);
-    stillMounted.add(this.path);
+    unmountAtExit(this.path);
   }
 
   /** Unmounts; all is durable on return. */
