@@ -5,26 +5,30 @@
 import { closeSync, openSync, readFileSync, readlinkSync, readSync, writeSync } from 'node:fs';
 import { FsError } from '../bytes/index.js';
 import { ACCESS, type Inode, mayAccess } from '../filesystem/index.js';
+import { mayBeFuse } from './kernel-mount.js';
 
 /** Numbers of linux include/uapi/linux/capability.h. */
-export const CAPABILITY = { DAC_OVERRIDE: 1, DAC_READ_SEARCH: 2, FOWNER: 3, SYS_ADMIN: 21 } as const;
+export const CAPABILITY = { DAC_OVERRIDE: 1, DAC_READ_SEARCH: 2, FOWNER: 3, FSETID: 4, SYS_ADMIN: 21 } as const;
+
+/** The device of memory that no file is behind. */
+const ANONYMOUS = '0:0';
 
 export class Caller {
   readonly uid: number;
   readonly gid: number;
   private readonly pid: number;
-  private readonly mountDevice: string | undefined;
+  private readonly log: (line: string) => void;
   private knownStatus: string | undefined;
 
   /**
    * @param pid - of the thread that asks; 0 if it lives where we cannot see it
-   * @param mountDevice - `major:minor` of our own mount, whose pages must not be touched
+   * @param log - takes what the user has to know when the caller's memory cannot be accessed
    */
-  constructor(pid: number, uid: number, gid: number, mountDevice: string | undefined) {
+  constructor(pid: number, uid: number, gid: number, log: (line: string) => void) {
     this.pid = pid;
     this.uid = uid;
     this.gid = gid;
-    this.mountDevice = mountDevice;
+    this.log = log;
   }
 
   /**
@@ -77,9 +81,9 @@ export class Caller {
     this.transfer(address, bytes.length, 'r+', (fd) => writeSync(fd, bytes, 0, bytes.length, address));
   }
 
-  private transfer(address: number, size: number, flags: string, move: (fd: number) => number): void {
+  private transfer(address: number, size: number, flags: 'r' | 'r+', move: (fd: number) => number): void {
     this.checkIdentity();
-    this.checkMemory(address, size);
+    this.checkMemory(address, size, flags === 'r+');
     let fd: number;
     try {
       fd = openSync(`/proc/${this.pid}/mem`, flags);
@@ -103,17 +107,22 @@ export class Caller {
     if (Number(fsuid) !== this.uid) throw new FsError('EPERM', this.refusal('it belongs to somebody else'));
   }
 
-  /** Memory that is mapped from this very mount would make us wait for ourselves. */
-  private checkMemory(address: number, size: number): void {
+  /**
+   * Memory that is mapped from a file can make us wait until it is read: of this very mount for
+   * ourselves, of another FUSE mount for a program that may never answer. And /proc/PID/mem writes
+   * also where the process itself may not.
+   */
+  private checkMemory(address: number, size: number, isWritten: boolean): void {
     const end = address + size;
     for (const line of this.readFile('maps').split('\n')) {
-      const found = /^([0-9a-f]+)-([0-9a-f]+) \S+ \S+ ([0-9a-f]+):([0-9a-f]+) /.exec(line);
+      const found = /^([0-9a-f]+)-([0-9a-f]+) .(.)\S+ \S+ ([0-9a-f]+):([0-9a-f]+) /.exec(line);
       if (found === null) continue;
-      const [, from = '', to = '', major = '', minor = ''] = found;
+      const [, from = '', to = '', write = '', major = '', minor = ''] = found;
       if (Number.parseInt(to, 16) <= address || Number.parseInt(from, 16) >= end) continue;
-      if (`${Number.parseInt(major, 16)}:${Number.parseInt(minor, 16)}` === this.mountDevice) {
-        throw new FsError('EFAULT', this.refusal('its argument lies in a file of this mount'));
-      }
+      if (isWritten && write !== 'w') throw new FsError('EFAULT', 'the caller may not write there');
+      const device = `${Number.parseInt(major, 16)}:${Number.parseInt(minor, 16)}`;
+      if (device !== ANONYMOUS && mayBeFuse(device))
+        throw new FsError('EFAULT', this.refusal('its argument lies in a file of a FUSE mount'));
     }
   }
 
@@ -142,7 +151,9 @@ export class Caller {
 
   private refusal(why: string): string {
     const who = `process ${this.pid} (user ${this.uid})`;
-    return `an ioctl of ${who} cannot be served, ${why}: use 'butterlock key' and 'butterlock encrypt' instead`;
+    const text = `an ioctl of ${who} cannot be served, ${why}: use 'butterlock key' and 'butterlock encrypt' instead`;
+    this.log(text);
+    return text;
   }
 }
 

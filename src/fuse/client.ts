@@ -159,8 +159,8 @@ export function endMount(mountPoint: string): void {
     unmountFuse(path, true);
     return;
   }
-  const { pid, started, readOnly } = askMount(path, 'status', {});
-  if (!readOnly) syncBeforeEnd(path);
+  const { pid, started, readOnly, failure: before } = askMount(path, 'status', {});
+  const failure = readOnly ? before : syncBeforeEnd(path);
   try {
     unmountFuse(path);
   } catch (error) {
@@ -170,14 +170,27 @@ export function endMount(mountPoint: string): void {
   }
   // A server in another PID namespace cannot be seen from here; what it had to write it has written.
   while (started !== undefined && startOf(pid) === started) sleep(STEP);
+  if (failure !== undefined) throw new FsError('EIO', failure, { path });
 }
 
-/** What programs were told they could not write, they were told: that does not keep a mount from ending. */
-function syncBeforeEnd(path: string): void {
+/**
+ * What programs were told they could not write, they were told: that does not keep a mount from
+ * ending, and neither does a volume that cannot be written any more.
+ *
+ * @returns why it cannot be
+ */
+function syncBeforeEnd(path: string): string | undefined {
   try {
     flushKernel(path);
   } catch (error) {
     if (!isFsError(error, 'ENOSPC', 'EIO')) throw error;
   }
-  askMount(path, 'commit', {});
+  try {
+    askMount(path, 'commit', {});
+    return undefined;
+  } catch (error) {
+    const { failure } = askMount(path, 'status', {});
+    if (failure === undefined) throw error;
+    return failure;
+  }
 }

@@ -20,6 +20,8 @@ export interface MountStatus {
   /** Absolute path of the image file or block device, as the server sees it. */
   readonly image: string;
   readonly readOnly: boolean;
+  /** Why a volume that was mounted writable is read-only now. */
+  readonly failure: string | undefined;
   /** How many requests of the kernel it has answered. */
   readonly answered: number;
 }

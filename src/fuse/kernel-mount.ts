@@ -121,6 +121,12 @@ export function findMount(mountPoint: string): MountEntry | undefined {
   return listMounts().findLast((entry) => entry.mountPoint === mountPoint);
 }
 
+/** Whether a device number can be that of a FUSE mount: also of one that is not to be seen from here. */
+export function mayBeFuse(device: string): boolean {
+  const mount = listMounts().find((entry) => entry.device === device);
+  return mount === undefined ? device.startsWith('0:') : mount.type.startsWith('fuse');
+}
+
 function listMounts(): MountEntry[] {
   return readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')

@@ -1,6 +1,6 @@
 /** The log of a mount: a file of bounded size, and the one before it. */
 import { appendFileSync, mkdirSync, renameSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 
 /** Bytes after which a new file is begun. */
 const MAX_SIZE = 1024 * 1024;
@@ -11,8 +11,9 @@ export class Log {
 
   /** Makes the directory of the file if need be. @throws the host's errors */
   constructor(path: string) {
-    this.path = path;
-    mkdirSync(dirname(path), { recursive: true });
+    // Whoever serves a mount leaves the directory it was started in.
+    this.path = resolve(path);
+    mkdirSync(dirname(this.path), { recursive: true });
     this.write(`--- process ${process.pid}`);
   }
 

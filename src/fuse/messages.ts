@@ -13,7 +13,9 @@ export interface WorkerOptions extends ServerOptions {
 
 export type ToWorker =
   /** The mount is there: serve it. */
-  | { readonly kind: 'serve'; readonly fd: number; readonly event: number; readonly mountDevice: string | undefined }
+  | { readonly kind: 'serve'; readonly fd: number; readonly event: number }
+  /** A request that was put off can be answered now. */
+  | { readonly kind: 'again'; readonly request: Uint8Array }
   /** Commit, close and end, mounted or not. */
   | { readonly kind: 'stop' };
 
@@ -23,5 +25,7 @@ export type FromWorker =
   | { readonly kind: 'refused'; readonly code: ErrorCode; readonly message: string }
   | { readonly kind: 'log'; readonly line: string }
   | { readonly kind: 'notify'; readonly notices: readonly Uint8Array[]; readonly reply: Uint8Array }
+  /** Sends the notice, and `request` back when the kernel has taken it in. */
+  | { readonly kind: 'putOff'; readonly notice: Uint8Array; readonly request: Uint8Array }
   /** The volume is closed; `failure` says what was not made durable. */
   | { readonly kind: 'ended'; readonly failure?: string };

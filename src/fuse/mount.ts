@@ -56,7 +56,8 @@ export class Mount {
     this.ended = new Promise((resolve) => {
       worker.on('message', (message: FromWorker) => {
         if (message.kind === 'log') log(message.line);
-        else if (message.kind === 'notify') sendNotices(fd, message.notices, message.reply);
+        else if (message.kind === 'notify') sendNotices(fd, [...message.notices, message.reply]);
+        else if (message.kind === 'putOff') this.repeat(fd, message.notice, message.request);
         else if (message.kind === 'ended') resolve(message);
       });
       worker.on('error', (error) => resolve({ failure: error.stack ?? error.message }));
@@ -109,7 +110,7 @@ export class Mount {
     const device = findMount(mountPoint)?.device;
     if (device !== undefined) widenReadAhead(device);
     const mount = new Mount(mountPoint, worker, fd, event, log);
-    worker.postMessage({ kind: 'serve', fd, event, mountDevice: device } satisfies ToWorker);
+    worker.postMessage({ kind: 'serve', fd, event } satisfies ToWorker);
     await Promise.race([stat(mountPoint), mount.ended]);
     return mount;
   }
@@ -143,7 +144,17 @@ export class Mount {
   }
 
   private stop(): void {
-    this.worker.postMessage({ kind: 'stop' } satisfies ToWorker);
+    this.tell({ kind: 'stop' });
+  }
+
+  private repeat(fd: number, notice: Uint8Array, request: Uint8Array): void {
+    sendNotices(fd, [notice]);
+    this.tell({ kind: 'again', request });
+  }
+
+  /** Tells the thread of the volume something, which it is then woken for. */
+  private tell(message: ToWorker): void {
+    this.worker.postMessage(message);
     const one = Buffer.alloc(8);
     one.writeBigUInt64LE(1n);
     writeSync(this.event, one);
@@ -170,8 +181,8 @@ function opened(worker: Worker, log: (line: string) => void): Promise<{ readonly
 }
 
 /** The kernel answers a notice about something it has forgotten meanwhile with an error. */
-function sendNotices(fd: number, notices: readonly Uint8Array[], reply: Uint8Array): void {
-  for (const bytes of [...notices, reply]) {
+function sendNotices(fd: number, messages: readonly Uint8Array[]): void {
+  for (const bytes of messages) {
     try {
       writeSync(fd, bytes);
     } catch (error) {

@@ -30,6 +30,14 @@ function inodeIsStale(nodeid: number): Uint8Array {
   return bytes;
 }
 
+/**
+ * The kernel lets go of a file's pages, and hands over first what programs wrote to them: their
+ * answer depends on it, and the kernel itself does not see to that.
+ */
+export function contentsAreWanted(nodeid: number): Uint8Array {
+  return inodeIsStale(nodeid);
+}
+
 function nameIsStale(parent: number, name: Uint8Array): Uint8Array {
   const bytes = notice(NOTIFY.INVAL_ENTRY, INVAL_ENTRY_OUT.SIZE + name.length + 1);
   bytes.writeBigUInt64LE(BigInt(parent), OUT_HEADER.SIZE + INVAL_ENTRY_OUT.parent);

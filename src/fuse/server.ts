@@ -6,7 +6,9 @@ import { errnoOf, FsError, isFsError } from '../bytes/index.js';
 import type { Filesystem, Inode } from '../filesystem/index.js';
 import type { Channel } from './channel.js';
 import type { ClaimedKeys } from './claimed-keys.js';
+import type { ToWorker } from './messages.js';
 import { Nodes } from './nodes.js';
+import { contentsAreWanted } from './notices.js';
 import { OpenFiles } from './open-files.js';
 import { OPERATIONS } from './operations/index.js';
 import type { Reply } from './protocol/reply.js';
@@ -27,8 +29,10 @@ export interface ServerPort {
   log(line: string): void;
   /** Sends notices to the kernel, then `reply`: see notices.ts. */
   notify(notices: readonly Uint8Array[], reply: Uint8Array): void;
-  /** Another thread has woken the server. @returns whether to stop */
-  attend(): boolean;
+  /** Has a request come again, as a message, when the kernel has taken in a notice: see notices.ts. */
+  putOff(notice: Uint8Array, request: Uint8Array): void;
+  /** What another thread wants, if it has woken the server. */
+  nextMessage(): ToWorker | undefined;
 }
 
 /** What the kernel and this server have agreed on. */
@@ -46,12 +50,11 @@ export class Server {
   readonly options: ServerOptions;
   readonly port: ServerPort;
   readonly agreement: Agreement = { minor: 0, hasEpochs: false };
-  /** Number of this mount's device, as `st_dev` shows it: known once it is mounted. */
-  mountDevice: string | undefined;
   /** How many requests have been answered. */
   answered = 0;
   /** Notices that must reach the kernel before the reply to the request under way. */
   readonly notices: Uint8Array[] = [];
+  private hasToldOfFailure = false;
   private readonly channel: Channel;
   private readonly request: Request;
   private readonly reply: Reply;
@@ -83,8 +86,9 @@ export class Server {
       const received = this.channel.receive(this.millisecondsToCommit());
       if (received === 'ended') return;
       if (received === 'request') this.answer();
-      else if (received === 'woken' && this.port.attend()) return;
+      else if (received === 'woken' && this.attend() === 'stop') return;
       this.commitIfDue();
+      this.tellOfFailure();
     }
   }
 
@@ -94,17 +98,40 @@ export class Server {
     this.nodes.clear();
   }
 
-  /** Makes all that was done so far durable. @throws FsError EIO, ENOSPC, EROFS */
+  /** Makes all that was done so far durable. @throws FsError ENOSPC; EIO, also once that has failed */
   commit(): void {
     this.filesystem.sync();
     this.changedAt = undefined;
   }
 
-  private answer(): void {
+  private tellOfFailure(): void {
+    const { failure } = this.filesystem.transaction;
+    if (this.hasToldOfFailure || failure === undefined) return;
+    this.hasToldOfFailure = true;
+    this.port.log(`read-only from now on: ${failure}`);
+  }
+
+  /** Does what other threads have asked for. */
+  private attend(): 'stop' | undefined {
+    for (let message = this.port.nextMessage(); message !== undefined; message = this.port.nextMessage()) {
+      if (message.kind === 'stop') return 'stop';
+      if (message.kind !== 'again') continue;
+      this.request.take(message.request);
+      this.answer(true);
+    }
+    return undefined;
+  }
+
+  /** @param isRepeated - it was put off before */
+  private answer(isRepeated = false): void {
     const { request, reply } = this;
     this.answered += 1;
     reply.begin(request);
     const operation = OPERATIONS[request.opcode];
+    if (operation?.needsContents && !isRepeated && this.files.isWritten(request.nodeid)) {
+      this.port.putOff(contentsAreWanted(request.nodeid), request.copy());
+      return;
+    }
     if (operation === undefined) reply.fail(-errnoOf('ENOSYS'));
     else this.run(operation.run);
     if (operation?.isSilent) return;

@@ -75,7 +75,7 @@ function main(port: MessagePort, options: WorkerOptions): void {
   port.once('message', (message: ToWorker) => {
     let failure: string | undefined;
     try {
-      if (message.kind === 'serve') serve(port, options, filesystem, root, keys, message, log);
+      if (message.kind === 'serve') failure = serve(port, options, filesystem, root, keys, message, log);
     } catch (error) {
       failure = describe(error);
     }
@@ -85,27 +85,29 @@ function main(port: MessagePort, options: WorkerOptions): void {
   });
 }
 
+/** @returns what failed meanwhile, if anything did */
 function serve(
   port: MessagePort,
   options: WorkerOptions,
   filesystem: Filesystem,
   root: Inode,
   keys: ClaimedKeys,
-  { fd, event, mountDevice }: ToWorker & { kind: 'serve' },
+  { fd, event }: ToWorker & { kind: 'serve' },
   log: (line: string) => void,
-): void {
+): string | undefined {
   const request = new Request(MAX_WRITE + HEADER_ROOM);
   const reply = new Reply(MAX_WRITE + HEADER_ROOM);
   const channel = new Channel(fd, event, request, reply);
   const serverPort: ServerPort = {
     log,
     notify: (notices, bytes) => post(port, { kind: 'notify', notices, reply: bytes }),
-    attend: () => receiveMessageOnPort(port)?.message.kind === 'stop',
+    putOff: (notice, request) => post(port, { kind: 'putOff', notice, request }),
+    nextMessage: () => receiveMessageOnPort(port)?.message,
   };
   const server = new Server(filesystem, root, keys, { channel, request, reply }, serverPort, options);
-  server.mountDevice = mountDevice;
   server.serve();
   server.release();
+  return filesystem.transaction.failure;
 }
 
 /** @returns what failed, if anything did */

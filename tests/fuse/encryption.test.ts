@@ -1,10 +1,13 @@
 /** Encryption with the tools people have: xfs_io and fscrypt, unmodified, on a mount. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { test } from 'node:test';
+import { hkdfExtract } from '../../src/crypto/index.js';
 import { requireAbility } from '../support/abilities.js';
 import { mustRun, runCommand } from '../support/command.js';
+import { countInMemory } from '../support/memory-scan.js';
 import { addKey, MountedVolume, makeEncryptedDirectory, writeKeyFile, xfsIo } from '../support/mounted-volume.js';
 import { temporaryPath } from '../support/temporary.js';
 
@@ -40,6 +43,27 @@ for (const extentContext of ['item', 'trailing'] as const) {
     volume.finish();
   });
 }
+
+test('a removed key is nowhere in the memory of the server', requireAbility('fuse', 'xfs_io'), () => {
+  const keyFile = temporaryPath('.key');
+  const master = randomBytes(64);
+  fs.writeFileSync(keyFile, master);
+  const volume = new MountedVolume({ options: ['--key-file', keyFile] });
+  const found = (): number[] =>
+    [master, hkdfExtract(master)].map((key) =>
+      countInMemory(
+        [...key.subarray(0, 16)].map((byte) => byte ^ 0xff),
+        volume.server,
+      ),
+    );
+  const identifier = makeEncryptedDirectory(volume.path, volume.at('vault'), keyFile);
+  fs.writeFileSync(volume.at('vault/file'), 'contents');
+  const [, extracted = 0] = found();
+  assert.ok(extracted > 0, 'the scan finds a key in use');
+  xfsIo(volume.path, [`rm_enckey ${identifier}`]);
+  assert.deepEqual(found(), [0, 0]);
+  volume.unmount();
+});
 
 test('a key in use is removed when its last file is closed', requireAbility('fuse', 'xfs_io', 'btrfs-progs'), () => {
   const volume = new MountedVolume();

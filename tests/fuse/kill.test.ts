@@ -1,53 +1,57 @@
 /** The server is killed under load: what was synced is there, and the volume is sound. */
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { requireAbility } from '../support/abilities.js';
 import { assertSound } from '../support/btrfs-check.js';
 import { copyWithoutMarks } from '../support/clear-marks.js';
-import { MountedVolume } from '../support/mounted-volume.js';
+import { DurableFiles } from '../support/durable-files.js';
+import type { Change, LoadOptions } from '../support/kill-load.js';
+import { MountedVolume, makeEncryptedDirectory, writeKeyFile } from '../support/mounted-volume.js';
+import { Random } from '../support/random.js';
+import { randomRuns } from '../support/random-runs.js';
 
-/** More by the environment: `FUSE_KILLS=20`. */
-const KILLS = Number(process.env.FUSE_KILLS ?? 4);
+const KILLS = 20;
+/** Milliseconds that the load runs at most. */
+const LONGEST = 1200;
+const LOAD = new URL('../support/kill-load.js', import.meta.url);
 
-/** Writes files until the mount goes away, and tells of each that it synced. */
-const LOAD = `
-  const { parentPort, workerData } = require('node:worker_threads');
-  const fs = require('node:fs');
-  const crypto = require('node:crypto');
-  for (let index = 0; ; index++) {
-    const bytes = crypto.randomBytes(1 + (index * 7919) % 50000);
-    const path = workerData + '/' + index;
-    try {
-      const fd = fs.openSync(path, 'w');
-      fs.writeSync(fd, bytes);
-      if (index % 3 === 0) fs.fsyncSync(fd);
-      fs.closeSync(fd);
-    } catch { break; }
-    if (index % 3 === 0) parentPort.postMessage([index, crypto.createHash('sha256').update(bytes).digest('hex')]);
-  }`;
+/** @returns what it makes durable, once the server is dead */
+function load(directory: string, seed: number): Promise<DurableFiles> {
+  const worker = new Worker(LOAD, { workerData: { directory, seed } satisfies LoadOptions });
+  const files = new DurableFiles();
+  worker.on('message', (change: Change) => files.note(change));
+  return new Promise((resolve, reject) => {
+    worker.once('error', reject);
+    worker.once('exit', () => resolve(files));
+  });
+}
 
-test('SIGKILL under load loses nothing that was synced', requireAbility('fuse', 'btrfs-progs'), async () => {
-  const volume = new MountedVolume();
+test('SIGKILL under load loses nothing that was synced', requireAbility('fuse', 'xfs_io', 'btrfs-progs'), async () => {
+  const { seed } = randomRuns(1);
+  const random = new Random(seed);
+  const keyFile = writeKeyFile(8);
+  const volume = new MountedVolume({ size: 512, options: ['--key-file', keyFile, '--commit', '1'] });
+  fs.mkdirSync(volume.at('plain'));
+  makeEncryptedDirectory(volume.path, volume.at('vault'), keyFile);
+  let durable = 0;
   for (let round = 0; round < KILLS; round++) {
-    const directory = volume.at(`${round}`);
-    fs.mkdirSync(directory);
-    const synced = new Map<number, string>();
-    const worker = new Worker(LOAD, { eval: true, workerData: directory });
-    const ended = new Promise((resolve) => worker.once('exit', resolve));
-    worker.on('message', ([index, digest]: [number, string]) => synced.set(index, digest));
-    await new Promise((resolve) => setTimeout(resolve, 300 + ((round * 397) % 700)));
+    const directories = [volume.at('plain', `${round}`), volume.at('vault', `${round}`)];
+    for (const directory of directories) fs.mkdirSync(directory);
+    const loads = directories.map((directory) => load(directory, random.below(2 ** 32)));
+    await sleep(random.below(LONGEST));
     volume.kill();
-    await ended;
+    const files = await Promise.all(loads);
     assertSound(copyWithoutMarks(volume.image));
     volume.mount();
-    assert.ok(synced.size > 0, 'something was synced');
-    for (const [index, digest] of synced) {
-      const bytes = fs.readFileSync(`${directory}/${index}`);
-      assert.equal(createHash('sha256').update(bytes).digest('hex'), digest, `${directory}/${index}`);
-    }
+    files.forEach((each, index) => {
+      each.check(directories[index] ?? '');
+      durable += each.count;
+    });
+    for (const directory of directories) fs.rmSync(directory, { recursive: true, force: true });
   }
+  assert.ok(durable > KILLS, `${durable} changes were durable`);
   volume.finish();
 });

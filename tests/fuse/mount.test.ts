@@ -5,7 +5,7 @@ import * as fs from 'node:fs';
 import { test } from 'node:test';
 import { requireAbility } from '../support/abilities.js';
 import { mustRun, runCommand } from '../support/command.js';
-import { butterlock, butterlockCommand, MountedVolume } from '../support/mounted-volume.js';
+import { butterlock, butterlockCommand, MountedVolume, waitForEnd } from '../support/mounted-volume.js';
 import { temporaryPath } from '../support/temporary.js';
 
 test('what is written to a mount is there after mounting again', requireAbility('fuse', 'btrfs-progs'), () => {
@@ -87,8 +87,19 @@ test('SIGTERM makes everything durable and unmounts', requireAbility('fuse', 'bt
   fs.writeFileSync(volume.at('file'), 'durable');
   const { server } = volume;
   process.kill(server, 'SIGTERM');
-  while (runCommand('kill', '-0', String(server)).status === 0);
+  waitForEnd(server);
   assert.throws(() => fs.statSync(volume.at('file')), { code: 'ENOENT' });
+  volume.mount();
+  assert.equal(fs.readFileSync(volume.at('file'), 'utf8'), 'durable');
+  volume.finish();
+});
+
+test('a volume is mounted again where its killed server left it', requireAbility('fuse', 'btrfs-progs'), () => {
+  const volume = new MountedVolume();
+  fs.writeFileSync(volume.at('file'), 'durable');
+  butterlock('sync', volume.path);
+  fs.statSync(volume.path);
+  volume.kill();
   volume.mount();
   assert.equal(fs.readFileSync(volume.at('file'), 'utf8'), 'durable');
   volume.finish();

@@ -26,9 +26,9 @@ function run(patterns: number[][]): void {
   const bytes = new Uint8Array(65_536);
   keyring.contentsCipher(newExtentContext(policy, 'item', random)).encrypt(0, bytes, bytes);
   keyring.filenamesCipher(newInodeContext(policy, random)).encrypt(new Uint8Array(32));
-  const before = patterns.map(countInMemory);
+  const before = patterns.map((pattern) => countInMemory(pattern));
   keyring.remove(masterKeyIdentifier);
-  console.log(JSON.stringify({ before, after: patterns.map(countInMemory) }));
+  console.log(JSON.stringify({ before, after: patterns.map((pattern) => countInMemory(pattern)) }));
 }
 
 export function makeMasterKey(): Uint8Array {

@@ -1,4 +1,4 @@
-/** Looks for byte patterns in all writable memory of the running process (Linux: /proc/self/mem). */
+/** Looks for byte patterns in all writable memory of a process (Linux: /proc/PID/mem). */
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 
 const CHUNK = 2 ** 20;
@@ -6,12 +6,14 @@ const CHUNK = 2 ** 20;
 /**
  * Counts the occurrences of a pattern. It is given with every byte inverted, so that the pattern
  * itself is none.
+ *
+ * @param process - its number; default: the running one
  */
-export function countInMemory(inverted: readonly number[]): number {
-  const memory = openSync('/proc/self/mem', 'r');
+export function countInMemory(inverted: readonly number[], process: number | 'self' = 'self'): number {
+  const memory = openSync(`/proc/${process}/mem`, 'r');
   try {
     let count = 0;
-    for (const [start, end] of writableRanges()) {
+    for (const [start, end] of writableRanges(process)) {
       for (let at = start; at < end; at += CHUNK)
         count += countInChunk(memory, at, Math.min(CHUNK, end - at), inverted);
     }
@@ -46,8 +48,8 @@ function readable(memory: number, chunk: Buffer, at: number): number {
   }
 }
 
-function writableRanges(): [number, number][] {
-  const lines = readFileSync('/proc/self/maps', 'latin1').split('\n');
+function writableRanges(process: number | 'self'): [number, number][] {
+  const lines = readFileSync(`/proc/${process}/maps`, 'latin1').split('\n');
   return lines.flatMap((line) => {
     const range = /^([0-9a-f]+)-([0-9a-f]+) rw/.exec(line);
     if (range === null) return [];

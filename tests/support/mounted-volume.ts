@@ -1,6 +1,6 @@
 /** A volume mounted by the command line, with its server in a process of its own. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createVolume } from '../../src/library/index.js';
 import { assertSound } from './btrfs-check.js';
@@ -16,6 +16,8 @@ export interface NewMountOptions {
   /** In MiB. Default 1024; the image is sparse. */
   readonly size?: number;
   readonly extentContext?: 'item' | 'trailing';
+  /** An empty block device, or where the image file is made. Default: a temporary file. */
+  readonly image?: string;
   /** Further words of `butterlock mount`. */
   readonly options?: readonly string[];
 }
@@ -26,6 +28,11 @@ process.prependListener('exit', () => {
   for (const path of stillMounted) spawnSync('umount', ['-l', path]);
 });
 
+/** Unmounts what is mounted there when the process ends, if anything is. */
+export function unmountAtExit(path: string): void {
+  stillMounted.add(path);
+}
+
 export class MountedVolume {
   readonly image: string;
   /** The mount point. */
@@ -34,19 +41,20 @@ export class MountedVolume {
   private readonly options: readonly string[];
 
   /** Makes a volume and mounts it. */
-  constructor({ size = 1024, extentContext = 'item', options = ['--allow-other'] }: NewMountOptions = {}) {
-    this.image = temporaryPath('.img');
+  constructor({ size = 1024, extentContext = 'item', options = ['--allow-other'], image }: NewMountOptions = {}) {
+    this.image = image ?? temporaryPath('.img');
     this.path = temporaryPath('-mount');
     this.log = temporaryPath('.log');
     this.options = options;
-    createVolume(this.image, { size: size * MEBIBYTE, extentContext }).close();
+    const isDevice = existsSync(this.image);
+    createVolume(this.image, { ...(!isDevice && { size: size * MEBIBYTE }), extentContext }).close();
     mkdirSync(this.path);
     this.mount();
   }
 
   mount(...more: string[]): void {
     butterlock('mount', this.image, this.path, '--log', this.log, ...this.options, ...more);
-    stillMounted.add(this.path);
+    unmountAtExit(this.path);
   }
 
   /** Unmounts; all is durable on return. */
@@ -83,13 +91,25 @@ export class MountedVolume {
     return Number(lines.at(-1)?.split(' ').at(-1));
   }
 
-  /** Kills the server where it stands, and takes the dead mount away. */
+  /** Kills the server where it stands. The dead mount goes when the volume is mounted again. */
   kill(): void {
     const { server } = this;
     process.kill(server, 'SIGKILL');
-    while (runCommand('kill', '-0', String(server)).status === 0);
-    mustRun('umount', '-l', this.path);
-    stillMounted.delete(this.path);
+    waitForEnd(server);
+  }
+}
+
+/** Waits until a process has let go of all it had, whether or not its parent has taken notice. */
+export function waitForEnd(pid: number): void {
+  while (isAlive(pid)) runCommand('sleep', '0.01');
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    return !/^State:\s*[ZX]/m.test(status) || !/^Threads:\s*1$/m.test(status);
+  } catch {
+    return false;
   }
 }
 

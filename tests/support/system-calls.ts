@@ -12,7 +12,7 @@ function errnoName(errno: number): string {
 }
 
 /** Checks a system call's answer. @throws Error with the errno's name as `code` */
-function checked(answer: number | bigint, call: string): number {
+export function checked(answer: number | bigint, call: string): number {
   if (answer >= 0) return Number(answer);
   const code = errnoName(koffi.errno());
   throw Object.assign(new Error(`${call}: ${code}`), { code, syscall: call });

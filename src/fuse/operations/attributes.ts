@@ -1,11 +1,12 @@
 /** Requests about the attributes of inodes. */
 import type { Timespec } from '../../bytes/index.js';
 import { type AttributeChanges, type Inode, S_ISGID, S_ISUID, S_IXGRP } from '../../filesystem/index.js';
+import { CAPABILITY, Caller } from '../caller.js';
 import { appendAttributes, appendStatx } from '../protocol/attributes.js';
 import { SETATTR_IN } from '../protocol/layouts.js';
 import { FATTR } from '../protocol/numbers.js';
 import type { Request } from '../protocol/request.js';
-import type { Operation } from '../server.js';
+import type { Operation, Server } from '../server.js';
 
 /** What the kernel sends when it writes back times that it kept for a file itself. */
 const ONLY_TIMES = FATTR.MTIME | FATTR.CTIME | FATTR.FH;
@@ -50,6 +51,15 @@ function changesOf(request: Request, valid: number, now: Timespec): AttributeCha
 
 function timeOf(request: Request, seconds: number, nanoseconds: number): Timespec {
   return { sec: request.seconds(seconds), nsec: request.u32(nanoseconds) };
+}
+
+/**
+ * Takes the set-id bits away where the caller's change of contents does so, and the kernel, which
+ * tells with a write, leaves it to the server to find out.
+ */
+export function dropPrivilegesUnlessCapable({ port }: Server, inode: Inode, { pid, uid, gid }: Request): void {
+  if ((inode.item.mode & (S_ISUID | S_ISGID)) === 0) return;
+  if (!new Caller(pid, uid, gid, port.log).isCapable(CAPABILITY.FSETID)) dropPrivileges(inode);
 }
 
 /** Takes the set-id bits away, as a write by somebody without CAP_FSETID does. */

@@ -18,6 +18,7 @@ const CONTROLS: Answers = {
     started: startOf('self'),
     image: filesystem.transaction.volume.device.name,
     readOnly: !filesystem.transaction.writable,
+    failure: filesystem.transaction.failure,
     answered,
   }),
   commit: ({ server }) => {

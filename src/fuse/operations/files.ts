@@ -18,7 +18,7 @@ import { FOPEN_KEEP_CACHE, OPEN_KILL_SUIDGID, WRITE_KILL_SUIDGID } from '../prot
 import type { Request } from '../protocol/request.js';
 import type { Operation, Server } from '../server.js';
 import { noteAccess } from './access-time.js';
-import { dropPrivileges } from './attributes.js';
+import { dropPrivileges, dropPrivilegesUnlessCapable } from './attributes.js';
 
 const O_ACCMODE = 0o3;
 const SEEK_DATA = 3;
@@ -32,7 +32,7 @@ export const open: Operation = ({ filesystem, files, nodes }, request, reply) =>
   const flags = request.u32(OPEN_IN.flags);
   // Later would be too late: the kernel takes in what is written, and hands it on when it likes.
   if ((flags & O_ACCMODE) !== 0) filesystem.assertWritable(inode.subvolume);
-  const handle = files.open(inode);
+  const handle = files.open(inode, request.nodeid, flags);
   try {
     if ((request.u32(OPEN_IN.openFlags) & OPEN_KILL_SUIDGID) !== 0) dropPrivileges(inode);
   } catch (error) {
@@ -62,8 +62,9 @@ export const write: Operation = ({ nodes }, request, reply) => {
   reply.u32(at + WRITE_OUT.size, written);
 };
 
-export const allocate: Operation = ({ nodes }, request) => {
-  const { data } = nodes.inode(request.nodeid);
+export const allocate: Operation = (server, request) => {
+  const inode = server.nodes.inode(request.nodeid);
+  const { data } = inode;
   const offset = request.u64(FALLOCATE_IN.offset);
   const length = request.u64(FALLOCATE_IN.length);
   const mode = request.u32(FALLOCATE_IN.mode);
@@ -73,6 +74,7 @@ export const allocate: Operation = ({ nodes }, request) => {
   else if (kind === FALLOC_PUNCH_HOLE && keepSize) data.punchHole(offset, length);
   else if (kind === FALLOC_ZERO_RANGE) data.zeroRange(offset, length, keepSize);
   else throw new FsError('EOPNOTSUPP', `fallocate has no mode ${mode} here`);
+  dropPrivilegesUnlessCapable(server, inode, request);
 };
 
 export const seek: Operation = ({ nodes }, request, reply) => {
@@ -103,7 +105,8 @@ const MOST_AT_ONCE = 0x4000_0000;
  *
  * @returns bytes shared. @throws FsError EOPNOTSUPP
  */
-function shareRange({ nodes }: Server, request: Request): number {
+function shareRange(server: Server, request: Request): number {
+  const { nodes } = server;
   const source = nodes.inode(request.nodeid);
   const target = nodes.inode(request.u64(COPY_FILE_RANGE_IN.nodeidOut));
   const from = request.u64(COPY_FILE_RANGE_IN.offIn);
@@ -121,5 +124,6 @@ function shareRange({ nodes }: Server, request: Request): number {
     if (error instanceof FsError && error.code === 'EINVAL') throw new FsError('EOPNOTSUPP', error.message);
     throw error;
   }
+  dropPrivilegesUnlessCapable(server, target, request);
   return length;
 }

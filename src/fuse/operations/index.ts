@@ -26,6 +26,8 @@ interface Answer {
   readonly run: Operation;
   /** The kernel expects no reply. */
   readonly isSilent: boolean;
+  /** It can be answered only when all that programs wrote to the file is here. */
+  readonly needsContents: boolean;
 }
 
 const ANSWERS: readonly (readonly [number, Operation])[] = [
@@ -76,7 +78,9 @@ const SILENT: readonly (readonly [number, Operation])[] = [
 /** By opcode. */
 export const OPERATIONS: readonly (Answer | undefined)[] = (() => {
   const table: (Answer | undefined)[] = new Array(64).fill(undefined);
-  for (const [opcode, run] of ANSWERS) table[opcode] = { run, isSilent: false };
-  for (const [opcode, run] of SILENT) table[opcode] = { run, isSilent: true };
+  for (const [opcode, run] of ANSWERS) {
+    table[opcode] = { run, isSilent: false, needsContents: opcode === OPCODE.LSEEK };
+  }
+  for (const [opcode, run] of SILENT) table[opcode] = { run, isSilent: true, needsContents: false };
   return table;
 })();

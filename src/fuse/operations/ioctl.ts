@@ -47,7 +47,7 @@ export const ioctl: Operation = (server, request, reply) => {
     server,
     nodeid,
     inode,
-    caller: new Caller(pid, uid, gid, server.mountDevice),
+    caller: new Caller(pid, uid, gid, server.port.log),
     address: request.u64(IOCTL_IN.arg),
     input: request.payload(IOCTL_IN.SIZE, request.u32(IOCTL_IN.inSize)),
     outputSize,

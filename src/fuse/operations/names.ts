@@ -2,6 +2,7 @@
 import { FsError } from '../../bytes/index.js';
 import type { Inode } from '../../filesystem/index.js';
 import { FIRST_FREE_OBJECTID } from '../../format/index.js';
+import type { Node } from '../nodes.js';
 import { appendNoEntry, CACHE_SECONDS, putEntry } from '../protocol/attributes.js';
 import {
   CREATE_IN,
@@ -27,15 +28,18 @@ export function nameSeconds({ agreement }: Server, directory: Inode): number {
   return directory.encrypted && !agreement.hasEpochs ? 0 : CACHE_SECONDS;
 }
 
-function appendEntry(server: Server, reply: Reply, directory: Inode, inode: Inode): void {
+/** @returns the node that the kernel is told of */
+function appendEntry(server: Server, reply: Reply, directory: Inode, inode: Inode): Node {
   const attributes = server.filesystem.stat(inode);
   const at = reply.append(ENTRY_OUT.SIZE);
-  putEntry(reply, at, server.nodes.tell(inode).id, attributes, nameSeconds(server, directory));
+  const node = server.nodes.tell(inode);
+  putEntry(reply, at, node.id, attributes, nameSeconds(server, directory));
+  return node;
 }
 
-function appendOpened(server: Server, reply: Reply, inode: Inode): void {
+function appendOpened({ files }: Server, request: Request, reply: Reply, inode: Inode, nodeid: number): void {
   const at = reply.append(OPEN_OUT.SIZE);
-  reply.u64(at + OPEN_OUT.fh, server.files.open(inode));
+  reply.u64(at + OPEN_OUT.fh, files.open(inode, nodeid, request.u32(CREATE_IN.flags)));
   reply.u32(at + OPEN_OUT.openFlags, FOPEN_KEEP_CACHE);
 }
 
@@ -83,8 +87,8 @@ export const create: Operation = (server, request, reply) => {
   const directory = server.nodes.inode(request.nodeid);
   const mode = maskedMode(server, directory, request.u32(CREATE_IN.mode), request.u32(CREATE_IN.umask));
   const inode = server.filesystem.create(directory, request.name(CREATE_IN.SIZE), mode, ownerOf(request));
-  appendEntry(server, reply, directory, inode);
-  appendOpened(server, reply, inode);
+  const { id } = appendEntry(server, reply, directory, inode);
+  appendOpened(server, request, reply, inode, id);
 };
 
 /** O_TMPFILE: a file without a name, which can be given one. */
@@ -92,9 +96,9 @@ export const createUnnamed: Operation = (server, request, reply) => {
   const directory = server.nodes.inode(request.nodeid);
   const mode = maskedMode(server, directory, request.u32(CREATE_IN.mode), request.u32(CREATE_IN.umask));
   const inode = server.filesystem.createUnnamed(directory, mode, ownerOf(request));
-  appendEntry(server, reply, directory, inode);
+  const node = appendEntry(server, reply, directory, inode);
   server.nodes.hold(inode);
-  appendOpened(server, reply, inode);
+  appendOpened(server, request, reply, inode, node.id);
 };
 
 export const link: Operation = (server, request, reply) => {

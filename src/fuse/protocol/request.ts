@@ -17,6 +17,17 @@ export class Request {
     this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, size);
   }
 
+  /** A copy of the message, for {@link take}. */
+  copy(): Uint8Array {
+    return Uint8Array.prototype.slice.call(this.bytes, 0, this.length);
+  }
+
+  /** Becomes the request that was copied. */
+  take(message: Uint8Array): void {
+    this.bytes.set(message);
+    this.length = message.length;
+  }
+
   get opcode(): number {
     return this.view.getUint32(IN_HEADER.opcode, true);
   }
