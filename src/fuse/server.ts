@@ -55,6 +55,7 @@ export class Server {
   /** Notices that must reach the kernel before the reply to the request under way. */
   readonly notices: Uint8Array[] = [];
   private hasToldOfFailure = false;
+  private lastComplaint = '';
   private readonly channel: Channel;
   private readonly request: Request;
   private readonly reply: Reply;
@@ -149,8 +150,15 @@ export class Server {
       operation(this, request, reply);
     } catch (error) {
       reply.fail(error instanceof FsError ? error.errno : -errnoOf('EIO'));
-      if (!isExpected(error)) this.port.log(`request ${request.opcode} on node ${request.nodeid}: ${describe(error)}`);
+      if (!isExpected(error)) this.complain(describe(error));
     }
+  }
+
+  /** A program may try again for ever what fails in one way: that is one line, or the log would hold nothing else. */
+  private complain(what: string): void {
+    if (what === this.lastComplaint) return;
+    this.lastComplaint = what;
+    this.port.log(`request ${this.request.opcode} on node ${this.request.nodeid}: ${what}`);
   }
 
   private get hasChanges(): boolean {

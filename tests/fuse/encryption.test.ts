@@ -1,14 +1,16 @@
 /** Encryption with the tools people have: xfs_io and fscrypt, unmodified, on a mount. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { hkdfSync, randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { test } from 'node:test';
 import { hkdfExtract } from '../../src/crypto/index.js';
+import { FSCRYPT_IOCTL } from '../../src/fuse/protocol/fscrypt.js';
 import { requireAbility } from '../support/abilities.js';
 import { mustRun, runCommand } from '../support/command.js';
 import { countInMemory } from '../support/memory-scan.js';
 import { addKey, MountedVolume, makeEncryptedDirectory, writeKeyFile, xfsIo } from '../support/mounted-volume.js';
+import { ioctlAnswer, Memory } from '../support/raw-ioctl.js';
 import { temporaryPath } from '../support/temporary.js';
 
 /** Node has no name for ENOKEY. */
@@ -44,24 +46,36 @@ for (const extentContext of ['item', 'trailing'] as const) {
   });
 }
 
+/** The key of a directory's names, AES-256-CTS-CBC, as fscrypt derives it. */
+function keyOfNames(master: Uint8Array, directory: string): Uint8Array {
+  const memory = new Memory();
+  const fd = fs.openSync(directory, 'r');
+  assert.equal(ioctlAnswer(fd, FSCRYPT_IOCTL.GET_NONCE, memory.address), 'done');
+  fs.closeSync(fd);
+  const info = Buffer.concat([Buffer.from('fscrypt\0\x02', 'latin1'), memory.get(memory.address, 16)]);
+  return new Uint8Array(hkdfSync('sha512', master, '', info, 32));
+}
+
 test('a removed key is nowhere in the memory of the server', requireAbility('fuse', 'xfs_io'), () => {
   const keyFile = temporaryPath('.key');
   const master = randomBytes(64);
   fs.writeFileSync(keyFile, master);
   const volume = new MountedVolume({ options: ['--key-file', keyFile] });
+  const identifier = makeEncryptedDirectory(volume.path, volume.at('vault'), keyFile);
+  fs.writeFileSync(volume.at('vault/file'), 'contents');
+  const keys = [master, hkdfExtract(master), keyOfNames(master, volume.at('vault'))];
   const found = (): number[] =>
-    [master, hkdfExtract(master)].map((key) =>
+    keys.map((key) =>
       countInMemory(
         [...key.subarray(0, 16)].map((byte) => byte ^ 0xff),
         volume.server,
       ),
     );
-  const identifier = makeEncryptedDirectory(volume.path, volume.at('vault'), keyFile);
-  fs.writeFileSync(volume.at('vault/file'), 'contents');
-  const [, extracted = 0] = found();
-  assert.ok(extracted > 0, 'the scan finds a key in use');
+  const [inMaster, , ofNames = 0] = found();
+  assert.equal(inMaster, 0, 'the master key is not kept while it is in use');
+  assert.ok(ofNames > 0, 'the scan finds a key in use');
   xfsIo(volume.path, [`rm_enckey ${identifier}`]);
-  assert.deepEqual(found(), [0, 0]);
+  assert.deepEqual(found(), [0, 0, 0]);
   volume.unmount();
 });
 

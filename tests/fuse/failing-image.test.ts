@@ -68,14 +68,16 @@ test('an image on a full disk makes the volume read-only', requireAbility('fuse'
       'EIO',
       'nothing is durable any more',
     );
+    assert.throws(() => fs.fsyncSync(fd), { code: 'EIO' }, 'and again, for one line in the log');
     fs.closeSync(fd);
     assert.equal(fs.readFileSync(volume.at('vault/0')).length, 2 * MIB);
     assert.notEqual(runCommand('sh', '-c', `${butterlockCommand()} sync ${volume.path}`).status, 0);
     const { status, stderr } = runCommand('sh', '-c', `${butterlockCommand()} umount ${volume.path}`);
     assert.notEqual(status, 0, 'what was lost is told');
     assert.match(stderr, /no space left/);
-    const [readOnly, ended, ...more] = complaints(volume);
+    const [readOnly, refused, ended, ...more] = complaints(volume);
     assert.match(readOnly ?? '', /^read-only from now on: .*no space left on device/);
+    assert.match(refused ?? '', /^request \d+ on node 1: EIO: .*no space left on device/);
     assert.match(ended ?? '', /^ended: .*no space left on device/);
     assert.deepEqual(more, []);
     assertSound(copyWithoutMarks(volume.image));

@@ -20,7 +20,8 @@ interface Work {
 function makeSource(): string {
   const source = temporaryPath();
   sh(`mkdir ${source} && cp -r src tests/support ${source}/ && cd ${source} && ln src/bytes/index.ts hard
-    ln -s src soft; mkfifo fifo; truncate -s 1M holes; printf data | dd of=holes bs=1 seek=500000 conv=notrunc status=none
+    ln -s src soft; mkfifo fifo; truncate -s 1M holes
+    printf data | dd of=holes bs=1 seek=500000 conv=notrunc status=none
     setfacl -m u:1:r src/bytes/index.ts; setfacl -d -m g:2:rwx src; setfattr -n user.note -v text src/fuse
     chmod 4750 support/seeded.ts; chown 1:2 support/seeded.ts; touch -d '1999-12-31 23:59:59.123456789 UTC' src/fuse`);
   return source;
@@ -85,7 +86,8 @@ const sqlite: Work = {
       // Two processes that take turns, one of them with the file mapped.
       const insert = (first: number, more: string): string =>
         `sqlite3 -bail -cmd '.timeout 60000' ${base} "${more} with recursive c (n) as
-        (select ${first} union all select n + 2 from c where n < ${ROWS}) insert into t select n, randomblob(200) from c;
+        (select ${first} union all select n + 2 from c where n < ${ROWS})
+        insert into t select n, randomblob(200) from c;
         update t set x = randomblob(300) where n % 5 = ${first}; delete from t where n % 10 = ${first}"  > /dev/null`;
       sh(`${insert(1, 'pragma mmap_size = 100000000;')} & ${insert(2, '')}; wait`);
       run('begin; delete from t; rollback; vacuum');

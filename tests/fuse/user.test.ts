@@ -77,7 +77,7 @@ test('an ordinary user encrypts', requireAbility('fuse', 'fusermount3', 'xfs_io'
   asUser('mkdir mount/vault mount/other');
   assert.match(asUser(`./unreadable -c 'set_encpolicy -v 2 ${identifier}' mount/other || true`), /not permitted/);
   // Another thread writes the log.
-  asUser(`for i in 1 2 3 4 5 6 7 8 9; do grep -q 'may not be accessed: mount with --key-file' log && exit; sleep 0.2
+  asUser(`for i in 1 2 3 4 5 6 7 8 9; do grep -q "may not be accessed: use 'butterlock key'" log && exit; sleep 0.2
     done; cat log; exit 1`);
   asUser(`xfs_io -c 'set_encpolicy -v 2 ${identifier}' mount/vault; echo secret > mount/vault/file`);
   asUser(`xfs_io -c 'rm_enckey ${identifier}' mount; ! ls mount/vault | grep file`);
