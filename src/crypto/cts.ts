@@ -21,10 +21,7 @@ export class CtsCipher implements FilenamesCipher {
     const blocks = new Uint8Array(last + BLOCK);
     blocks.set(name);
     this.#cbc.encrypt(ZERO_IV, blocks, blocks);
-    if (last === 0) return blocks;
-    const stolen = blocks.slice(last - BLOCK, last);
-    blocks.copyWithin(last - BLOCK, last);
-    blocks.set(stolen, last);
+    if (last > 0) swapBlocks(blocks, last);
     return blocks.subarray(0, name.length);
   }
 
@@ -43,16 +40,25 @@ export class CtsCipher implements FilenamesCipher {
   }
 
   /**
-   * Puts the last two blocks back into CBC order. What was cut off the shorter one was zero padding
-   * before CBC, so the longer one, deciphered alone, shows it.
+   * Puts the last two blocks back into CBC order. What was cut off the shorter one, if anything, was
+   * zero padding before CBC, so the longer one, deciphered alone, shows it.
    */
   #unswap(blocks: Uint8Array, last: number, length: number): void {
-    const final = blocks.slice(last - BLOCK, last);
-    const previous = new Uint8Array(BLOCK);
-    this.#cbc.decrypt(ZERO_IV, final, previous);
-    previous.set(blocks.subarray(last, length));
-    blocks.set(previous, last - BLOCK);
-    blocks.set(final, last);
+    if (length < last + BLOCK) {
+      const padding = new Uint8Array(BLOCK);
+      this.#cbc.decrypt(ZERO_IV, blocks.subarray(last - BLOCK, last), padding);
+      blocks.set(padding.subarray(length - last), length);
+    }
+    swapBlocks(blocks, last);
+  }
+}
+
+/** The last two; byte by byte, which for so few costs less than copying them. */
+function swapBlocks(blocks: Uint8Array, last: number): void {
+  for (let at = last; at < last + BLOCK; at++) {
+    const byte = blocks[at] ?? 0;
+    blocks[at] = blocks[at - BLOCK] ?? 0;
+    blocks[at - BLOCK] = byte;
   }
 }
 

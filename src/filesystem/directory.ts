@@ -14,7 +14,7 @@ import {
 import { highestSequence, isSubvolumeEntry } from './entries.js';
 import type { Inode } from './inode.js';
 import { isNamedBy, isPlaceholder } from './lookup.js';
-import { namesCipher, shownName } from './names.js';
+import { namesCipher, type ShownName, shownName } from './names.js';
 import { parentOfSubvolume } from './root-refs.js';
 
 /** Entries read at a time; in between the directory may change. */
@@ -70,14 +70,14 @@ function toEntry(
   directory: Inode,
   item: DirItem,
   offset: number,
-  shown: { name: Uint8Array; noKey: boolean },
+  { name, noKey }: ShownName,
 ): DirectoryEntry {
   const { location } = item;
   const type = item.type & ~FT_ENCRYPTED;
   if (type === FT_DIR) assertListedOnce(directory, item, offset);
-  if (isSubvolumeEntry(item)) return { ...shown, offset, type, ino: 256, subvolumeId: location.objectid };
+  if (isSubvolumeEntry(item)) return { name, noKey, offset, type, ino: 256, subvolumeId: location.objectid };
   if (location.type !== INODE_ITEM_KEY) throw corrupt(`directory entry ${offset}`, `it names ${location}, no inode`);
-  return { ...shown, offset, type, ino: location.objectid };
+  return { name, noKey, offset, type, ino: location.objectid };
 }
 
 /**
