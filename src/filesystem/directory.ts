@@ -66,12 +66,7 @@ function readBatch(directory: Inode, from: number, last: number): { item: DirIte
   return batch;
 }
 
-function toEntry(
-  directory: Inode,
-  item: DirItem,
-  offset: number,
-  { name, noKey }: ShownName,
-): DirectoryEntry {
+function toEntry(directory: Inode, item: DirItem, offset: number, { name, noKey }: ShownName): DirectoryEntry {
   const { location } = item;
   const type = item.type & ~FT_ENCRYPTED;
   if (type === FT_DIR) assertListedOnce(directory, item, offset);
