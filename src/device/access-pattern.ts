@@ -37,34 +37,6 @@ const LONG_WRITE = 256 * 1024;
 /** Bytes that the host is asked to write at once. */
 const WRITE_STEP = 8 * 1024 * 1024;
 
-/** Reads that are part of a run are at least this long. */
-const LONG_READ = 128 * 1024;
-/** Bytes read in one run before the host is asked to go on ahead of it. */
-const RUN_UP = 2 * 1024 * 1024;
-/** The host is kept ahead of the reads by as much as the run has shown, but at most by so many bytes. */
-const FARTHEST_AHEAD = 16 * 1024 * 1024;
-
-/** Finds runs that are read from beginning to end, so that the next part arrives while one is decrypted. */
-export class ReadRuns {
-  private start = 0;
-  private end = 0;
-  private asked = 0;
-
-  /** @returns what is worth to be read now; it may lie beyond the end of the device */
-  noteRead(offset: number, length: number): Stretch | undefined {
-    if (length < LONG_READ) return undefined;
-    if (offset !== this.end) this.start = this.asked = offset;
-    this.end = offset + length;
-    const run = this.end - this.start;
-    if (run < RUN_UP) return undefined;
-    const ahead = Math.min(run, FARTHEST_AHEAD);
-    const from = Math.max(this.asked, this.end);
-    if (from > this.end + ahead / 2) return undefined;
-    this.asked = this.end + ahead;
-    return { offset: from, length: this.asked - from };
-  }
-}
-
 /** Finds long runs of data, which the host would begin to write only when it is told to have finished. */
 export class WriteRuns {
   private start = 0;

@@ -18,6 +18,11 @@ export interface BlockDevice {
    * @throws FsError EOPNOTSUPP if what lies underneath cannot, EROFS, EIO
    */
   discard?(offset: number, length: number): void;
+  /**
+   * A descriptor from which another thread can read all that was written up to the call. A device
+   * that is no file of the host lacks the method.
+   */
+  descriptor?(): number;
   /** Releases the device and its lock. Does not flush. Harmless when called again. */
   close(): void;
 }

@@ -21,7 +21,7 @@ import {
 } from 'node:fs';
 import { constants as osConstants } from 'node:os';
 import { type ErrorCode, FsError, systemText } from '../bytes/index.js';
-import { HotRegions, ReadRuns, WriteRuns } from './access-pattern.js';
+import { HotRegions, WriteRuns } from './access-pattern.js';
 import type { BlockDevice } from './device.js';
 import { discardBlocks, punchHole } from './discard.js';
 import { beginWriting, fetchAhead } from './host-advice.js';
@@ -41,7 +41,6 @@ export class FileDevice implements BlockDevice {
   readonly name: string;
   private readonly fd: number;
   private readonly hotRegions = new HotRegions();
-  private readonly readRuns = new ReadRuns();
   private readonly writeRuns = new WriteRuns();
   private isOpen = true;
   /** After a failed flush the kernel may have dropped what it could not write: no later flush can make up for it. */
@@ -121,7 +120,7 @@ export class FileDevice implements BlockDevice {
         throw new FsError('EIO', `${this.name}: ends before byte ${offset + into.length}`, { path: this.name });
       done += count;
     }
-    const next = this.hotRegions.noteRead(offset, into.length) ?? this.readRuns.noteRead(offset, into.length);
+    const next = this.hotRegions.noteRead(offset, into.length);
     if (next !== undefined) fetchAhead(this.fd, next.offset, next.length);
   }
 
@@ -157,6 +156,11 @@ export class FileDevice implements BlockDevice {
     checkWrite(this, offset, length);
     const isFile = onHost('fstat', this.name, () => fstatSync(this.fd)).isFile();
     (isFile ? punchHole : discardBlocks)(this.fd, this.name, offset, length);
+  }
+
+  descriptor(): number {
+    this.checkOpen();
+    return this.fd;
   }
 
   close(): void {

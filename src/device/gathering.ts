@@ -19,6 +19,7 @@ export class GatheringDevice implements BlockDevice {
   readonly readOnly: boolean;
   readonly name: string;
   readonly discard?: (offset: number, length: number) => void;
+  readonly descriptor?: () => number;
   private readonly device: BlockDevice;
   private buffer: Uint8Array | undefined;
   private start = 0;
@@ -34,6 +35,13 @@ export class GatheringDevice implements BlockDevice {
       this.discard = (offset, length) => {
         this.settle();
         device.discard?.(offset, length);
+      };
+    }
+    const descriptor = device.descriptor?.bind(device);
+    if (descriptor !== undefined) {
+      this.descriptor = () => {
+        this.settle();
+        return descriptor();
       };
     }
   }

@@ -23,8 +23,8 @@ import {
 
 /** As /proc/self/mountinfo shows it. */
 export const FILESYSTEM_TYPE = 'fuse.butterlock';
-/** Read ahead of a program that reads a file from front to back, in KiB: one request's worth. */
-const READ_AHEAD_KIB = 1024;
+/** Bytes read ahead of a program that reads a file from front to back: a few requests, so that one always waits. */
+export const MAX_READ_AHEAD = 4 * 1024 * 1024;
 
 export interface KernelMountOptions {
   /** What `df` and `mount` show as the device. */
@@ -168,7 +168,7 @@ export function clearDeadMount(mountPoint: string): void {
 /** Lets the kernel read ahead further than its default; where that is not allowed, reading is slower. */
 export function widenReadAhead(device: string): void {
   try {
-    writeFileSync(`/sys/class/bdi/${device}/read_ahead_kb`, `${READ_AHEAD_KIB}`);
+    writeFileSync(`/sys/class/bdi/${device}/read_ahead_kb`, `${MAX_READ_AHEAD / 1024}`);
   } catch (error) {
     if (isFsError(error)) throw error;
   }

@@ -30,6 +30,7 @@ function openFilesystem(
   const device = new GatheringDevice(FileDevice.open(options.image, { readOnly: options.readOnly }));
   try {
     const volume = openVolumeDevices(device, { warn });
+    volume.startReadingAhead();
     const transaction = new Transaction(volume, { readOnly: options.readOnly, clock: coarseClock() });
     const keyring = new Keyring();
     const keys = new ClaimedKeys(keyring);

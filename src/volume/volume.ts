@@ -27,6 +27,7 @@ import {
 } from '../format/index.js';
 import { ChunkMap, type ChunkMapping } from './chunk-map.js';
 import { type Copy, checkProfile, copiesAt } from './profiles.js';
+import { ReadAhead } from './read-ahead.js';
 import { encodeSuperCopy } from './superblock.js';
 
 /** What the pointer to a block says about it. */
@@ -70,6 +71,7 @@ export class Volume {
   /** The superblock's bytes when opened, whose reserved parts every later one keeps. */
   readonly #superBytes: Uint8Array;
   readonly #reported = new Set<number>();
+  #readAhead: ReadAhead | undefined;
 
   /** A volume without chunks. {@link openVolumeDevices} and mkfs fill the map. */
   constructor(
@@ -103,6 +105,11 @@ export class Volume {
   get metadataUuid(): Uint8Array {
     const separate = (this.superblock.incompatFlags & INCOMPAT_METADATA_UUID) !== 0n;
     return separate ? this.superblock.metadataUuid : this.superblock.fsid;
+  }
+
+  /** From now on, what is read in long runs is read ahead by another thread. */
+  startReadingAhead(): void {
+    this.#readAhead ??= new ReadAhead(this.device, this.checksum, this.sectorsize);
   }
 
   /**
@@ -175,8 +182,11 @@ export class Volume {
    */
   readDataVerified(logical: number, into: Uint8Array, checksums: Uint8Array): void {
     const [copy] = this.copies(logical, into.length);
-    this.#readOrZero(logical, copy, into);
     const digests = new Uint8Array(checksums.length);
+    if (copy !== undefined && this.#readAhead?.take(copy.physical, into, digests) === true) {
+      if (equalBytes(digests, checksums)) return;
+    }
+    this.#readOrZero(logical, copy, into);
     this.checksum.digestSectors(into, this.sectorsize, digests);
     if (equalBytes(digests, checksums)) return;
     const { size } = this.checksum;
@@ -227,7 +237,10 @@ export class Volume {
    */
   writeLogical(logical: number, bytes: Uint8Array): void {
     this.#checkWritable();
-    for (const copy of this.copies(logical, bytes.length)) this.device.write(copy.physical, bytes);
+    for (const { physical } of this.copies(logical, bytes.length)) {
+      this.#readAhead?.forget(physical, bytes.length);
+      this.device.write(physical, bytes);
+    }
   }
 
   /** Where a run of logical bytes is. @throws FsError EUCLEAN when no chunk holds all of it */
@@ -292,6 +305,7 @@ export class Volume {
 
   /** Closes the device. Writes nothing. */
   close(): void {
+    this.#readAhead?.close();
     this.device.close();
   }
 

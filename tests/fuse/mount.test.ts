@@ -34,6 +34,13 @@ test('a mounted image has one writer', requireAbility('fuse'), () => {
   volume.unmount();
 });
 
+test('the kernel reads far ahead', requireAbility('fuse'), () => {
+  const volume = new MountedVolume();
+  const device = mustRun('mountpoint', '-d', volume.path).trim();
+  assert.equal(fs.readFileSync(`/sys/class/bdi/${device}/read_ahead_kb`, 'latin1'), '4096\n');
+  volume.unmount();
+});
+
 test('what keeps a mount from beginning is said', requireAbility('fuse'), () => {
   const image = temporaryPath('.img');
   butterlock('create', image, '--size', '256M');

@@ -2,6 +2,7 @@
 import { FsError } from '../../bytes/index.js';
 import { spaceOf } from '../../filesystem/index.js';
 import { NAME_LEN } from '../../format/index.js';
+import { MAX_READ_AHEAD } from '../kernel-mount.js';
 import { BATCH_FORGET_IN, FORGET_ONE, INIT_IN, INIT_OUT, STATFS_OUT } from '../protocol/layouts.js';
 import {
   INIT_FLAG,
@@ -36,7 +37,8 @@ export const initialise: Operation = ({ agreement, port }, request, reply) => {
   const at = reply.append(INIT_OUT.SIZE);
   reply.u32(at + INIT_OUT.major, KERNEL_VERSION);
   reply.u32(at + INIT_OUT.minor, KERNEL_MINOR_VERSION);
-  reply.u32(at + INIT_OUT.maxReadahead, request.u32(INIT_IN.maxReadahead));
+  // The kernel goes by the lesser of this and what the mount has been allowed: see widenReadAhead.
+  reply.u32(at + INIT_OUT.maxReadahead, MAX_READ_AHEAD);
   reply.u32(at + INIT_OUT.flags, (offered & WANTED_FLAGS) >>> 0);
   reply.view.setUint16(at + INIT_OUT.maxBackground, MAX_BACKGROUND, true);
   reply.view.setUint16(at + INIT_OUT.congestionThreshold, (MAX_BACKGROUND * 3) / 4, true);

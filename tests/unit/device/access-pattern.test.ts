@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { HotRegions, ReadRuns, WriteRuns } from '../../../src/device/access-pattern.js';
+import { HotRegions, WriteRuns } from '../../../src/device/access-pattern.js';
 
 const MIB = 1024 * 1024;
 
@@ -24,26 +24,6 @@ test('a region that has been read very often is asked for again', () => {
   let asked = 0;
   for (let i = 0; i < 20_000; i++) if (regions.noteRead(0, 4096) !== undefined) asked += 1;
   assert.ok(asked > 1 && asked < 10, `${asked} times`);
-});
-
-test('a long run of reads is read ahead, all of it once', () => {
-  const runs = new ReadRuns();
-  let ahead = 2 * MIB;
-  for (let offset = 0; offset < 100 * MIB; offset += MIB) {
-    const stretch = runs.noteRead(offset, MIB);
-    if (offset < MIB) assert.equal(stretch, undefined);
-    if (stretch === undefined) continue;
-    assert.equal(stretch.offset, ahead);
-    ahead += stretch.length;
-    assert.ok(ahead <= 2 * (offset + MIB), 'no farther than what was read');
-  }
-  assert.ok(ahead > 100 * MIB && ahead <= 116 * MIB);
-});
-
-test('reads that are short, or follow nothing, are not read ahead', () => {
-  const runs = new ReadRuns();
-  for (let i = 0; i < 1000; i++) assert.equal(runs.noteRead(i * 4096, 4096), undefined);
-  for (let i = 0; i < 1000; i++) assert.equal(runs.noteRead(i * 2 * MIB, MIB), undefined);
 });
 
 test('long writes that follow each other are written in steps, all of them once', () => {
