@@ -14,6 +14,8 @@ import { ioctl, syncFilesystem } from './system-calls.js';
 const STEP = 10;
 /** How long the kernel may take to hand over what it has collected, in milliseconds. */
 const FLUSH_LIMIT = 60_000;
+/** How long an unmount waits for programs to leave, in milliseconds. */
+const BUSY_LIMIT = 500;
 /** For one request that waits, so many later ones may be answered first. */
 const OVERTAKING = 16;
 const ALL = Number.MAX_SAFE_INTEGER;
@@ -161,16 +163,26 @@ export function endMount(mountPoint: string): void {
   }
   const { pid, started, readOnly, failure: before } = askMount(path, 'status', {});
   const failure = readOnly ? before : syncBeforeEnd(path);
-  try {
-    unmountFuse(path);
-  } catch (error) {
-    if (isFsError(error, 'EBUSY'))
-      throw new FsError('EBUSY', 'it is in use: programs have files open or work in it', { path });
-    throw error;
-  }
+  unmountUnused(path);
   // A server in another PID namespace cannot be seen from here; what it had to write it has written.
   while (started !== undefined && startOf(pid) === started) sleep(STEP);
   if (failure !== undefined) throw new FsError('EIO', failure, { path });
+}
+
+/** Some programs only look in, such as file managers and backups: what is in use may be free in a moment. */
+function unmountUnused(path: string): void {
+  const giveUp = performance.now() + BUSY_LIMIT;
+  for (;;) {
+    try {
+      unmountFuse(path);
+      return;
+    } catch (error) {
+      if (!isFsError(error, 'EBUSY')) throw error;
+      if (performance.now() >= giveUp)
+        throw new FsError('EBUSY', 'it is in use: programs have files open or work in it', { path });
+    }
+    sleep(STEP);
+  }
 }
 
 /**

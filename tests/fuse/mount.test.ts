@@ -89,6 +89,19 @@ test('a mount in use is not unmounted', requireAbility('fuse'), () => {
   volume.unmount();
 });
 
+test('what is in use is not unmounted', requireAbility('fuse', 'btrfs-progs'), () => {
+  const volume = new MountedVolume();
+  const fd = fs.openSync(volume.at('file'), 'w');
+  const { status, stderr } = runCommand('sh', '-c', `${butterlockCommand()} umount ${volume.path}`);
+  assert.equal(stderr, `butterlock: ${volume.path}: it is in use: programs have files open or work in it\n`);
+  assert.equal(status, 5);
+  fs.writeSync(fd, 'still served');
+  fs.closeSync(fd);
+  volume.remount();
+  assert.equal(fs.readFileSync(volume.at('file'), 'utf8'), 'still served');
+  volume.finish();
+});
+
 test('SIGTERM makes everything durable and unmounts', requireAbility('fuse', 'btrfs-progs'), () => {
   const volume = new MountedVolume();
   fs.writeFileSync(volume.at('file'), 'durable');

@@ -90,24 +90,19 @@ export function changeReference(tree: Tree, record: ExtentRecord, ref: InlineRef
 /**
  * The record of a new extent, put into the tree with its first references.
  *
+ * @param item - still without them
  * @throws FsError EUCLEAN for a count that is not above 0
  */
-export function insertExtentRecord(
-  tree: Tree,
-  key: Key,
-  item: Omit<ExtentItem, 'inlineRefs'>,
-  changes: readonly RefChange[],
-): void {
+export function insertExtentRecord(tree: Tree, key: Key, item: ExtentItem, changes: readonly RefChange[]): void {
   const refs = changes.map(({ ref, by }) => withCount(ref, by)).sort(compareInlineRefs);
   if (changes.some(({ by }) => by < 0)) throw corrupt(`extent ${key}`, 'a reference that is dropped is not recorded');
-  const record: ExtentRecord = { key, item: { ...item, inlineRefs: [] } };
   const beside: InlineRef[] = [];
   for (const ref of refs) {
-    if (growsInline(tree, record.item, ref)) record.item.inlineRefs.push(ref);
+    if (growsInline(tree, item, ref)) item.inlineRefs.push(ref);
     else beside.push(ref);
   }
-  const { view, at } = tree.insertEmpty(key, extentItemSize(record.item));
-  writeExtentItem(view, at, record.item);
+  const { view, at } = tree.insertEmpty(key, extentItemSize(item));
+  writeExtentItem(view, at, item);
   for (const ref of beside) tree.insert(findKeyedRef(tree, key.objectid, ref).key, encodeKeyedRef(ref));
 }
 

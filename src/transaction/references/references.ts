@@ -11,6 +11,7 @@ import {
   EXTENT_FLAG_DATA,
   EXTENT_FLAG_TREE_BLOCK,
   EXTENT_ITEM_KEY,
+  type ExtentItem,
   type InlineRef,
   Key,
   METADATA_ITEM_KEY,
@@ -169,8 +170,8 @@ export class References {
     }
     if (extent.total < 0) throw corrupt(`extent ${extent.bytenr}`, 'was recorded as free, but is in use');
     const { extentTree, transid } = this.host;
-    const fields = { refs: extent.total, generation: transid, flags: extent.flags };
-    const item = this.needsBlockInfo(extent) ? Object.assign(fields, { treeBlockInfo: blockInfo(extent) }) : fields;
+    const item: ExtentItem = { refs: extent.total, generation: transid, flags: extent.flags, inlineRefs: [] };
+    if (this.needsBlockInfo(extent)) item.treeBlockInfo = blockInfo(extent);
     insertExtentRecord(extentTree, this.keyOf(extent), item, extent.changes);
     this.host.extentInserted(extent.bytenr, extent.length);
   }
