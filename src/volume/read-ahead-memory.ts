@@ -6,7 +6,7 @@ const PLACES = 4;
 export const PLACE_SIZE = 1024 * 1024;
 
 /** Words of {@link ReadAheadMemory.control}. */
-export const CONTROL = { ticket: 0, isStopped: 1, hasEnded: 2, states: 3 } as const;
+export const CONTROL = { ticket: 0, isStopped: 1, states: 2 } as const;
 
 /** Of a place. The thread takes it from `wanted` to `running` and on; from all others it is the owner's. */
 export const STATE = { free: 0, wanted: 1, running: 2, ready: 3, failed: 4 } as const;

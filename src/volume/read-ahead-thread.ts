@@ -49,10 +49,4 @@ function serve({ control, places, checksumType, sectorsize, fd }: ReadAheadMemor
   }
 }
 
-const memory = workerData as ReadAheadMemory;
-try {
-  serve(memory);
-} finally {
-  Atomics.store(memory.control, CONTROL.hasEnded, 1);
-  Atomics.notify(memory.control, CONTROL.hasEnded);
-}
+serve(workerData as ReadAheadMemory);

@@ -66,10 +66,13 @@ export class ReadAhead {
   close(): void {
     this.isGivenUp = true;
     if (this.memory === undefined) return;
-    const { control } = this.memory;
+    const { control, places } = this.memory;
     Atomics.store(control, CONTROL.isStopped, 1);
     this.wake(control);
-    Atomics.wait(control, CONTROL.hasEnded, 0, PATIENCE);
+    places.forEach((_, index) => {
+      this.drop(index);
+      this.settle(control, index);
+    });
     this.memory = undefined;
   }
 
@@ -92,17 +95,25 @@ export class ReadAhead {
 
   /** Waits for what has been begun; what has not is faster read at once. */
   private isReady({ control }: ReadAheadMemory, index: number): boolean {
-    const state = CONTROL.states + index;
     this.withdraw(control, index);
-    if (Atomics.wait(control, state, STATE.running, PATIENCE) === 'timed-out') this.isGivenUp = true;
-    return Atomics.load(control, state) === STATE.ready;
+    this.settle(control, index);
+    return Atomics.load(control, CONTROL.states + index) === STATE.ready;
+  }
+
+  private settle(control: Int32Array, index: number): void {
+    const outcome = Atomics.wait(control, CONTROL.states + index, STATE.running, PATIENCE);
+    if (outcome === 'timed-out') this.isGivenUp = true;
   }
 
   /** Has the places of what has been read filled with what comes next. */
   private goAhead(): void {
-    const memory = this.memory ?? this.start();
-    if (memory === undefined) return;
-    const { control, places } = memory;
+    const fd = this.settledDescriptor();
+    if (fd === undefined) {
+      this.isGivenUp = true;
+      return;
+    }
+    this.memory ??= this.start(fd);
+    const { control, places } = this.memory;
     const limit = roundDown(Math.min(this.runEnd + places.length * PLACE_SIZE, this.device.size), this.sectorsize);
     this.asked = Math.max(this.asked, this.runEnd);
     places.forEach(({ task }, index) => {
@@ -117,23 +128,26 @@ export class ReadAhead {
       Atomics.store(control, CONTROL.states + index, STATE.wanted);
       this.asked = end;
     });
-    this.device.descriptor?.();
     this.wake(control);
   }
 
-  private start(): ReadAheadMemory | undefined {
-    const fd = this.device.descriptor?.();
-    if (fd === undefined) {
-      this.isGivenUp = true;
+  /** With everything written that waits. */
+  private settledDescriptor(): number | undefined {
+    try {
+      return this.device.descriptor?.();
+    } catch {
+      // The device remembers what it could not write, and tells who flushes. That is no matter of reading.
       return undefined;
     }
-    this.memory = shareMemory(this.checksum, this.sectorsize, fd);
-    const thread = new Worker(new URL('./read-ahead-thread.js', import.meta.url), { workerData: this.memory });
+  }
+
+  private start(fd: number): ReadAheadMemory {
+    const memory = shareMemory(this.checksum, this.sectorsize, fd);
+    const thread = new Worker(new URL('./read-ahead-thread.js', import.meta.url), { workerData: memory });
     thread.unref();
-    thread.on('error', () => {
-      this.isGivenUp = true;
-    });
-    return this.memory;
+    // Where no thread can be had, what is wanted is never begun.
+    thread.on('error', () => undefined);
+    return memory;
   }
 
   private drop(index: number): void {
