@@ -2,6 +2,7 @@
 import { FsError, isFsError, roundUp, type Timespec } from '../bytes/index.js';
 import { accessAclOf, chmodAcl, POSIX_ACL_ACCESS } from './acl.js';
 import type { Inode } from './inode.js';
+import { shownLinks } from './link-count.js';
 import { assertChangeable } from './lookup.js';
 import { fromDiskDevice, S_IALLUGO, S_ISGID, S_ISUID, S_IXGRP } from './mode.js';
 import { assertKey } from './policies.js';
@@ -47,12 +48,12 @@ export interface AttributeChanges {
 
 export function attributesOf(inode: Inode): Attributes {
   const { item, ino, subvolume } = inode;
-  const { mode, nlink, uid, gid, atime, mtime, ctime, otime } = item;
+  const { mode, uid, gid, atime, mtime, ctime, otime } = item;
   return {
     ino,
     root: subvolume.id,
     mode,
-    nlink,
+    nlink: subvolume.filesystem.countsLinks ? shownLinks(inode) : item.nlink,
     uid,
     gid,
     size: inode.isSymlink && inode.encrypted ? targetLength(inode) : item.size,

@@ -42,6 +42,7 @@ import {
 import type { Cursor, ItemPlace, Tree } from '../tree/index.js';
 import type { Filesystem } from './filesystem.js';
 import type { Inode } from './inode.js';
+import { noteEntry } from './link-count.js';
 
 /** The first DIR_INDEX offset of a directory: 0 and 1 stand for `.` and `..`. */
 const FIRST_SEQUENCE = 2;
@@ -136,6 +137,7 @@ export function addEntry(directory: Inode, { name, location, type }: StoredEntry
   const index = tree.insertEmpty(new Key(directory.ino, DIR_INDEX_KEY, sequence), size);
   writeDirItem(index.view, index.at, entry);
   directory.item.size = Math.min(directory.item.size + 2 * name.length, Number.MAX_SAFE_INTEGER);
+  noteEntry(directory, type, 1);
   directory.touch('contents');
 }
 
@@ -145,7 +147,10 @@ export function removeEntry(directory: Inode, name: Uint8Array, sequence: number
   const key = new Key(directory.ino, DIR_ITEM_KEY, nameHash(name));
   const cursor = tree.get(key);
   const found = cursor && findDirItem(cursor.view, cursor.at, cursor.size, name);
-  if (cursor !== undefined && found !== undefined) removeFromItem(tree, key, cursor, found.at, found.size);
+  if (cursor !== undefined && found !== undefined) {
+    noteEntry(directory, cursor.view.getUint8(found.at + DIR_ITEM.type), -1);
+    removeFromItem(tree, key, cursor, found.at, found.size);
+  }
   tree.remove(new Key(directory.ino, DIR_INDEX_KEY, sequence));
   directory.item.size = Math.max(0, directory.item.size - 2 * name.length);
   directory.touch('contents');

@@ -32,6 +32,8 @@ import { getXattr, removeXattr, setXattr, type XattrMode } from './xattrs.js';
 
 export interface FilesystemOptions {
   readonly keyring: Keyring;
+  /** Whether directories are shown with the links that programs expect, not the single one on disk: link-count.ts. */
+  readonly countsLinks?: boolean;
 }
 
 export type RenameMode = 'replace' | 'noreplace' | 'exchange';
@@ -39,6 +41,7 @@ export type RenameMode = 'replace' | 'noreplace' | 'exchange';
 export class Filesystem {
   readonly transaction: Transaction;
   readonly keyring: Keyring;
+  readonly countsLinks: boolean;
   readonly writeback: Writeback;
   /** What was read ahead, the files read last at the end; `data/` keeps few. */
   readonly readWindows = new Set<ReadWindow>();
@@ -48,6 +51,7 @@ export class Filesystem {
   private constructor(transaction: Transaction, options: FilesystemOptions) {
     this.transaction = transaction;
     this.keyring = options.keyring;
+    this.countsLinks = options.countsLinks ?? false;
     this.writeback = new Writeback(this);
     transaction.prepareCommit = () => this.writeback.all();
     transaction.afterAbort = () => this.forgetAll();

@@ -56,6 +56,8 @@ export class Inode {
   lastName: { readonly shown: Uint8Array; readonly stored: Uint8Array; readonly generation: number } | undefined;
   /** Highest DIR_INDEX offset in use, once known. */
   lastSequence: number | undefined;
+  /** Of a directory: see link-count.ts. */
+  shownLinks: number | undefined;
   private reported: Set<string> | undefined;
   private knownContext: InodeContext | undefined;
   private contextBytes: Uint8Array | null | undefined;

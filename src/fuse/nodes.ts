@@ -89,6 +89,19 @@ export class Nodes {
     inode.openCount -= 1;
   }
 
+  /**
+   * Lets go of what was removed in a subvolume and is open nowhere: that the kernel has not forgotten it means only
+   * that it has not found the time.
+   */
+  letGo(subvolumeId: number): void {
+    for (const node of this.bySubvolume.get(subvolumeId)?.values() ?? []) {
+      const { held } = node;
+      if (held === undefined || held.item.nlink > 0 || held.openCount > 1) continue;
+      node.held = undefined;
+      this.release(held);
+    }
+  }
+
   /** A subvolume was deleted. @returns the ids of what the kernel knows of it */
   forgetSubvolume(subvolumeId: number): number[] {
     const gone = [...this.byId.values()].filter((node) => node.subvolumeId === subvolumeId);

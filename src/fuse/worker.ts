@@ -39,7 +39,7 @@ function openFilesystem(
       keys.add(raw, process.getuid?.() ?? 0);
       raw.fill(0);
     }
-    return { filesystem: Filesystem.open(transaction, { keyring }), keys };
+    return { filesystem: Filesystem.open(transaction, { keyring, countsLinks: true }), keys };
   } catch (error) {
     device.close();
     throw error;

@@ -6,7 +6,7 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, cpSync, mkdirSync } from 'node:fs';
+import { cpSync, mkdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { toolEnvironment } from '../support/abilities.js';
 import { MountedVolume, makeEncryptedDirectory, writeKeyFile } from '../support/mounted-volume.js';
@@ -18,18 +18,11 @@ import { temporaryPath } from '../support/temporary.js';
  */
 const TOO_LONG_TO_ENCRYPT = 'encrypted: symlink/03.t: Failed tests: 1-2';
 
-/**
- * Copies the program and its tests, and tells the copy that the filesystem is btrfs, which `df` does not say of a FUSE
- * mount. It makes a single difference: as with btrfs in the kernel, pjdfstest does not insist that directories count
- * their subdirectories as links.
- *
- * @returns the directory of the tests
- */
+/** Copies the program and its tests, which may lie where others cannot read. @returns the directory of the tests */
 function copyTests(checkout: string): string {
   const copy = temporaryPath('-pjdfstest');
   mkdirSync(copy);
   for (const part of ['pjdfstest', 'tests']) cpSync(join(checkout, part), join(copy, part), { recursive: true });
-  appendFileSync(join(copy, 'tests/conf'), '\nfs=BTRFS\n');
   return join(copy, 'tests');
 }
 

@@ -17,6 +17,8 @@ import { randomRuns } from '../support/random-runs.js';
 
 const { ESTALE, ENOENT } = constants.errno;
 const needs = requireAbility('fuse', 'btrfs-progs');
+/** A descriptor of a file that is not open: Node has no name for the flag. */
+const O_PATH = 0o10_000_000;
 
 test('a snapshot holds what programs have written, synced or not', needs, async () => {
   const volume = new MountedVolume();
@@ -129,6 +131,30 @@ test('the placeholder of a missing subvolume can be looked at and removed', need
   volume.finish();
 });
 
+test('what was removed in a subvolume, and the kernel knows still, does not keep it', needs, () => {
+  const volume = new MountedVolume();
+  const whole = new MountedFs(volume.path);
+  for (const remove of [() => fs.rmdirSync(volume.at('sub')), () => whole.deleteSubvolumeSync('sub')]) {
+    whole.createSubvolumeSync('sub');
+    fs.writeFileSync(volume.at('sub/file'), 'contents');
+    fs.mkdirSync(volume.at('sub/directory'));
+    const known = ['file', 'directory'].map((name) => fs.openSync(volume.at('sub', name), O_PATH));
+    fs.unlinkSync(volume.at('sub/file'));
+    fs.rmdirSync(volume.at('sub/directory'));
+    remove();
+    assert.deepEqual(fs.readdirSync(volume.path), []);
+    for (const fd of known) fs.closeSync(fd);
+  }
+  whole.createSubvolumeSync('sub');
+  const open = fs.openSync(volume.at('sub/file'), 'w+');
+  fs.unlinkSync(volume.at('sub/file'));
+  assert.throws(() => fs.rmdirSync(volume.at('sub')), { code: 'EBUSY' });
+  fs.writeSync(open, 'still usable');
+  fs.closeSync(open);
+  whole.close();
+  volume.finish();
+});
+
 /** A directory of a mount, with Butterlock's commands for subvolumes. */
 class MountedFilesystem extends NativeFilesystem {
   private readonly commands: MountedFs;
@@ -171,7 +197,7 @@ test('random operations with subvolumes among them', needs, async () => {
       runs += 1;
       const top = volume.at(`run${runs}`);
       whole.createSubvolumeSync(`run${runs}`);
-      const [model, real] = [new WritableModel(), new MountedFilesystem(top)];
+      const [model, real] = [new WritableModel({ countsLinks: true }), new MountedFilesystem(top)];
       try {
         fc.modelRun(() => ({ model, real }), steps);
         assertSameState(real, model);

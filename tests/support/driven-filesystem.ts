@@ -94,7 +94,7 @@ export function stateOf(filesystem: DrivenFilesystem, top = '/'): FilesystemStat
   const firstPaths = new Map<string, string>();
   const visit = (path: string): void => {
     const stats = filesystem.lstat(path);
-    const sameAs = stats.nlink > 1 ? firstPaths.get(stats.identity) : undefined;
+    const sameAs = stats.type !== 'dir' && stats.nlink > 1 ? firstPaths.get(stats.identity) : undefined;
     firstPaths.set(stats.identity, sameAs ?? path);
     state.set(path, { ...entryState(filesystem, path, stats), ...(sameAs === undefined ? {} : { sameAs }) });
     if (stats.type !== 'dir') return;

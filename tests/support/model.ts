@@ -35,6 +35,12 @@ interface Place {
 export class ModelFilesystem implements DrivenFilesystem {
   readonly top: ModelNode = newNode('dir', 0o755, { subvolume: { readOnly: false } });
   private readonly identities = new Map<ModelNode, string>();
+  private readonly countsLinks: boolean;
+
+  /** @param options - countsLinks: directories show their links as on a mount, not the single one on disk */
+  constructor(options: { readonly countsLinks: boolean } = { countsLinks: false }) {
+    this.countsLinks = options.countsLinks;
+  }
 
   // --- looking ---
 
@@ -386,9 +392,13 @@ export class ModelFilesystem implements DrivenFilesystem {
   }
 
   private linksOf(node: ModelNode): number {
-    if (node.type === 'dir') return 1;
+    if (node.type === 'dir') return this.countsLinks ? 2 + directoriesIn(node) : 1;
     return this.paths((each) => each === node).length;
   }
+}
+
+function directoriesIn(node: ModelNode): number {
+  return [...node.children.values()].filter(({ type }) => type === 'dir').length;
 }
 
 function childOf(node: ModelNode, name: string): ModelNode {

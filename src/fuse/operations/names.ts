@@ -1,8 +1,8 @@
 /** Requests about names: finding, making, moving and removing them. */
-import { FsError } from '../../bytes/index.js';
-import type { Inode } from '../../filesystem/index.js';
+import { FsError, isFsError } from '../../bytes/index.js';
+import type { Filesystem, Inode } from '../../filesystem/index.js';
 import { FIRST_FREE_OBJECTID } from '../../format/index.js';
-import type { Node } from '../nodes.js';
+import type { Node, Nodes } from '../nodes.js';
 import { appendNoEntry, CACHE_SECONDS, putEntry } from '../protocol/attributes.js';
 import {
   CREATE_IN,
@@ -114,10 +114,31 @@ export const unlink: Operation = ({ filesystem, nodes }, request) => {
 };
 
 export const removeDirectory: Operation = ({ filesystem, nodes }, request) => {
-  const removed = filesystem.rmdir(nodes.inode(request.nodeid), request.name(0), (inode) => nodes.hold(inode));
+  const directory = nodes.inode(request.nodeid);
+  const name = request.name(0);
+  const removed = removing(filesystem, nodes, directory, name, () =>
+    filesystem.rmdir(directory, name, (inode) => nodes.hold(inode)),
+  );
   // An empty subvolume can be removed so, too.
   if (removed.ino === FIRST_FREE_OBJECTID) nodes.forgetSubvolume(removed.subvolume.id);
 };
+
+/** Runs `remove`, which may delete a subvolume. What was removed in it a moment ago does not keep it. */
+export function removing<T>(
+  filesystem: Filesystem,
+  nodes: Nodes,
+  directory: Inode,
+  name: Uint8Array,
+  remove: () => T,
+): T {
+  try {
+    return remove();
+  } catch (error) {
+    if (!isFsError(error, 'EBUSY')) throw error;
+    nodes.letGo(filesystem.lookup(directory, name).subvolume.id);
+    return remove();
+  }
+}
 
 export const rename: Operation = (server, request) => move(server, request, RENAME_IN.SIZE, 0);
 

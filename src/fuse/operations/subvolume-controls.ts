@@ -16,6 +16,7 @@ import { nameChanged, subvolumeDeleted } from '../notices.js';
 import { nameIn, numberIn } from '../questions.js';
 import type { Answers } from './control.js';
 import type { IoctlCall } from './ioctl-call.js';
+import { removing } from './names.js';
 
 /** PATH_MAX: no program can use a longer path, and no answer has room for any length. */
 const LONGEST_PATH = 4095;
@@ -63,7 +64,7 @@ export const SUBVOLUME_CONTROLS: Answers<SubvolumeAsk> = {
     const name = nameIn(question);
     caller.assertAdministrator();
     const { subvolume } = server.filesystem.lookup(inode, name);
-    deleteSubvolume(inode, name);
+    removing(server.filesystem, server.nodes, inode, name, () => deleteSubvolume(inode, name));
     subvolumeDeleted(server, subvolume.id);
     nameChanged(server, nodeid, name);
     return {};
