@@ -1,5 +1,5 @@
 /** ioctls: which are known, and how their arguments come and go. */
-import { FsError } from '../../bytes/index.js';
+import { errnoOf } from '../../bytes/index.js';
 import { EMPTY_SUBVOL_DIR_OBJECTID } from '../../format/index.js';
 import { Caller } from '../caller.js';
 import { CONTROL } from '../control.js';
@@ -33,14 +33,17 @@ const IOCTLS: ReadonlyMap<number, Ioctl> = new Map([
   [CONTROL, control],
 ]);
 
-/** @throws FsError ENOTTY for one that is not known */
+/** Fails with ENOTTY for one that is not known. */
 export const ioctl: Operation = (server, request, reply) => {
   const run = IOCTLS.get(request.u32(IOCTL_IN.cmd));
   const inode = server.nodes.inode(request.nodeid);
   // The kernel's btrfs knows none on the placeholder of a missing subvolume.
   const isKnown = run === control || inode.ino !== EMPTY_SUBVOL_DIR_OBJECTID;
-  if (run === undefined || !isKnown)
-    throw new FsError('ENOTTY', `ioctl 0x${request.u32(IOCTL_IN.cmd).toString(16)} is not known`);
+  if (run === undefined || !isKnown) {
+    // Many programs ask of every file they open whether it is a terminal: too often for an exception.
+    reply.fail(-errnoOf('ENOTTY'));
+    return;
+  }
   const { nodeid, pid, uid, gid } = request;
   const outputSize = request.u32(IOCTL_IN.outSize);
   const output = run({
