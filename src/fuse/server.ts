@@ -42,6 +42,9 @@ export interface Agreement {
   hasEpochs: boolean;
 }
 
+/** Milliseconds without a request after which a server is idle. */
+const QUIET = 5;
+
 export class Server {
   readonly filesystem: Filesystem;
   readonly keys: ClaimedKeys;
@@ -56,7 +59,7 @@ export class Server {
   readonly notices: Uint8Array[] = [];
   private hasToldOfFailure = false;
   private lastComplaint = '';
-  private readonly channel: Channel;
+  private readonly channel: Pick<Channel, 'receive' | 'send'>;
   private readonly request: Request;
   private readonly reply: Reply;
   /** When the oldest change not yet durable was made, in milliseconds of performance.now(). */
@@ -66,7 +69,11 @@ export class Server {
     filesystem: Filesystem,
     root: Inode,
     keys: ClaimedKeys,
-    conversation: { readonly channel: Channel; readonly request: Request; readonly reply: Reply },
+    conversation: {
+      readonly channel: Pick<Channel, 'receive' | 'send'>;
+      readonly request: Request;
+      readonly reply: Reply;
+    },
     port: ServerPort,
     options: ServerOptions,
   ) {
@@ -81,13 +88,21 @@ export class Server {
     this.options = options;
   }
 
-  /** Serves until the mount ends or the other thread says stop. */
-  serve(): void {
+  /**
+   * Serves until the mount ends or the other thread says stop.
+   *
+   * @param whenIdle - called when nobody has asked for a while, again and again until it returns false
+   */
+  serve(whenIdle?: () => boolean): void {
+    let idle = whenIdle;
+    let quiet = QUIET;
     for (;;) {
-      const received = this.channel.receive(this.millisecondsToCommit());
+      const received = this.channel.receive(idle === undefined ? this.millisecondsToCommit() : quiet);
       if (received === 'ended') return;
+      quiet = received === 'timeout' ? 0 : QUIET;
       if (received === 'request') this.answer();
       else if (received === 'woken' && this.attend() === 'stop') return;
+      else if (received === 'timeout' && idle?.() === false) idle = undefined;
       this.commitIfDue();
       this.tellOfFailure();
     }

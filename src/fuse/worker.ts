@@ -19,6 +19,7 @@ import { MAX_WRITE } from './operations/mount.js';
 import { Reply } from './protocol/reply.js';
 import { Request } from './protocol/request.js';
 import { describe, Server, type ServerPort } from './server.js';
+import { WarmUp } from './warm-up.js';
 
 /** Room for the structures in front of the data of the largest request or reply. */
 const HEADER_ROOM = 8192;
@@ -106,9 +107,21 @@ function serve(
     nextMessage: () => receiveMessageOnPort(port)?.message,
   };
   const server = new Server(filesystem, root, keys, { channel, request, reply }, serverPort, options);
-  server.serve();
+  const warmUp = new WarmUp(filesystem.layout);
+  server.serve(() => warmUpStep(warmUp, log));
+  warmUp.end();
   server.release();
   return filesystem.transaction.failure;
+}
+
+/** What goes wrong with it concerns nobody's data. */
+function warmUpStep(warmUp: WarmUp, log: (line: string) => void): boolean {
+  try {
+    return warmUp.step();
+  } catch (error) {
+    log(`warming up: ${describe(error)}`);
+    return false;
+  }
 }
 
 /** @returns what failed, if anything did */
