@@ -53,6 +53,8 @@ export class FileData {
     this.dirty = new DirtySectors(this.sectorsize);
     this.reader = new ExtentReader(inode, this.list);
     this.window = new ReadWindow(this.reader, this.sectorsize, inode.filesystem.readWindows);
+    const isNew = inode.item.generation === inode.filesystem.transaction.transid;
+    if (isNew && inode.item.size === 0) this.knownInline = false;
   }
 
   /** Bytes in the file. */
@@ -111,10 +113,10 @@ export class FileData {
     else this.window.read(position, part, this.size);
   }
 
-  /** Drops what was read ahead, after a change of extents or of keys. */
-  forget(): void {
+  /** Drops what was read ahead, after a change of extents or of keys. @param isInline - the file now, if it is known */
+  forget(isInline?: boolean): void {
     this.window.drop();
-    this.knownInline = undefined;
+    this.knownInline = isInline;
     this.keyGeneration = this.inode.filesystem.keyring.generation;
   }
 

@@ -36,9 +36,11 @@ export function flushNext(data: FileData): void {
     // Reserving space may have flushed it already.
     const run = dirty.nextRun(0);
     if (run === undefined) return;
-    if (canBeInline(data)) writeInline(data);
+    const becomesInline = canBeInline(data);
+    const staysInline = run.start > 0 && data.isInline;
+    if (becomesInline) writeInline(data);
     else writeExtent(data, run.start, step(list, run, Math.max(drops, 1)).end);
-    data.forget();
+    data.forget(becomesInline || staysInline);
   });
 }
 
