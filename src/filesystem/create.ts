@@ -32,6 +32,7 @@ import {
   toDiskDevice,
 } from './mode.js';
 import { assertCanName, checkNewName, findShown, storedName } from './names.js';
+import { noteNewName } from './new-names.js';
 import { insertOrphan } from './orphan-items.js';
 import { insertTarget, storedTarget } from './symlink.js';
 import { writeXattr } from './xattr-items.js';
@@ -185,6 +186,7 @@ function nameInode(directory: Inode, inode: Inode, name: Uint8Array): void {
   const type = fileTypeOf(inode.item.mode);
   invariant(type !== undefined, 'a new inode has a type');
   addEntry(directory, { name, location: new Key(inode.ino, INODE_ITEM_KEY, 0), type }, sequence);
+  noteNewName(inode, { parent: directory.ino, sequence, name });
   inode.checkedParent = directory.ino;
 }
 

@@ -43,6 +43,7 @@ import type { Cursor, ItemPlace, Tree } from '../tree/index.js';
 import type { Filesystem } from './filesystem.js';
 import type { Inode } from './inode.js';
 import { noteEntry } from './link-count.js';
+import { noteKeptName } from './new-names.js';
 
 /** The first DIR_INDEX offset of a directory: 0 and 1 stand for `.` and `..`. */
 const FIRST_SEQUENCE = 2;
@@ -141,10 +142,17 @@ export function addEntry(directory: Inode, { name, location, type }: StoredEntry
   directory.touch('contents');
 }
 
-/** Removes DIR_ITEM and DIR_INDEX of a name, and its length from the directory's size. */
-export function removeEntry(directory: Inode, name: Uint8Array, sequence: number): void {
+/**
+ * Removes DIR_ITEM and DIR_INDEX of a name, and its length from the directory's size.
+ *
+ * @param isFree - what had the name is gone with it, and a log may give the name to another: see new-names.ts
+ */
+export function removeEntry(directory: Inode, name: Uint8Array, sequence: number, isFree = false): void {
   const { tree } = directory.subvolume;
   const key = new Key(directory.ino, DIR_ITEM_KEY, nameHash(name));
+  // Or the number of the last entry, removed, would be given again to one that is logged: the last commit has it.
+  highestSequence(directory);
+  if (!isFree) noteKeptName(directory, key.offset);
   const cursor = tree.get(key);
   const found = cursor && findDirItem(cursor.view, cursor.at, cursor.size, name);
   if (cursor !== undefined && found !== undefined) {

@@ -1,9 +1,10 @@
 /**
  * Making one file durable without committing the whole transaction, by way of the log.
  *
- * The log takes what can be told of a file that the last commit has by the same names: its inode
- * item, and extents that it was given since, with contexts and checksums. Everything else, such as
- * names, attributes that are items of their own, or extents that went, makes fsync commit.
+ * The log takes what can be told of a file that the last commit has by the same names, or of one made
+ * since: its inode item, its only name if it is new, and extents that it was given since, with contexts
+ * and checksums. Everything else, such as further names, attributes that are items of their own, or
+ * extents that went, makes fsync commit.
  *
  * @see linux fs/btrfs/tree-log.c btrfs_log_inode, which tells more of them
  */
@@ -13,10 +14,13 @@ import {
   EXTENT_DATA_KEY,
   encodeFileExtent,
   encodeInodeItem,
+  encodeInodeRef,
   FSCRYPT_CTX_KEY,
+  FSCRYPT_INODE_CTX_KEY,
   INODE_ITEM,
   INODE_ITEM_KEY,
   INODE_NODATASUM,
+  INODE_REF_KEY,
   Key,
 } from '../format/index.js';
 import type { SubvolumeLog, TransactionLog } from '../transaction/index.js';
@@ -25,6 +29,7 @@ import type { FileRange } from './data/dirty-sectors.js';
 import { hasContextItem } from './data/extent-contexts.js';
 import { extentAtOrAfter, extentDataKey, extentsFrom, holdsData, type PlacedExtent } from './data/file-extents.js';
 import type { Inode } from './inode.js';
+import { loggableName } from './new-names.js';
 
 /** Items of the log that one range of a file changes, more or less. */
 const ITEMS_PER_RANGE = 4;
@@ -54,7 +59,13 @@ export function fsync(inode: Inode): void {
 
 function isLoggable(inode: Inode): boolean {
   const { transid } = inode.filesystem.transaction;
-  return inode.isRegular && inode.commitNeededIn !== transid && inode.item.nlink > 0 && inode.data.isLoggable;
+  if (!inode.isRegular || inode.commitNeededIn === transid || inode.item.nlink === 0) return false;
+  return (!isNew(inode) || loggableName(inode) !== undefined) && inode.data.isLoggable;
+}
+
+/** Whether the last commit does not have it. */
+function isNew({ item, filesystem }: Inode): boolean {
+  return item.generation === filesystem.transaction.transid;
 }
 
 /** Whether anything of the inode is newer than the last commit and the log. */
@@ -72,13 +83,14 @@ function logFile(inode: Inode): boolean {
   const { data } = inode;
   const ranges = data.unlogged;
   if (ranges.length > MAX_RANGES) return false;
-  transaction.reserve((ranges.length + 1) * ITEMS_PER_RANGE);
+  transaction.reserve((ranges.length + 2) * ITEMS_PER_RANGE);
   if (transaction.transid !== transid) return !hasNews(inode);
   try {
     const log = transaction.log.open();
     if (log === undefined) return false;
     const subvolumeLog = log.of(inode.subvolume.id);
     putInodeItem(inode, subvolumeLog);
+    if (isNew(inode) && !putName(inode, subvolumeLog)) return false;
     for (const range of ranges) if (!logRange(inode, log, subvolumeLog, range)) return false;
     transaction.change(() => log.sync());
   } catch (error) {
@@ -95,6 +107,20 @@ function putInodeItem({ ino, item, filesystem }: Inode, { tree }: SubvolumeLog):
   const place = tree.change(key) ?? tree.insertEmpty(key, INODE_ITEM.SIZE);
   // Whoever replays the extents counts their bytes.
   encodeInodeItem(place.view, place.at, { ...item, transid: filesystem.transaction.transid, nbytes: 0 });
+}
+
+/** Logs of a new file what was made with it: its name, and its context if it has one. @returns false if it cannot be told */
+function putName(inode: Inode, { tree }: SubvolumeLog): boolean {
+  const { ino, subvolume } = inode;
+  const name = loggableName(inode);
+  if (name === undefined) return false;
+  const reference = new Key(ino, INODE_REF_KEY, name.parent);
+  if (tree.get(reference) !== undefined) return true;
+  tree.insert(reference, encodeInodeRef({ index: name.sequence, name: name.name }));
+  const key = new Key(ino, FSCRYPT_INODE_CTX_KEY, 0);
+  const context = subvolume.tree.get(key);
+  if (context !== undefined) tree.insert(key, context.bytes());
+  return true;
 }
 
 /**

@@ -17,6 +17,7 @@ import { type InodeContext, type KeyHold, type Keyring, type Policy, parseInodeC
 import { FileData } from './data/file-data.js';
 import type { Filesystem } from './filesystem.js';
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from './mode.js';
+import type { KeptNames, NewName } from './new-names.js';
 import { inheritedPolicy } from './policies.js';
 import type { Subvolume } from './subvolume.js';
 
@@ -56,6 +57,9 @@ export class Inode {
   lastName: { readonly shown: Uint8Array; readonly stored: Uint8Array; readonly generation: number } | undefined;
   /** Highest DIR_INDEX offset in use, once known. */
   lastSequence: number | undefined;
+  /** The name it was made with, and of a directory names it gave up, both lately: see new-names.ts. */
+  newName: NewName | undefined;
+  keptNames: KeptNames | undefined;
   /** Of a directory: see link-count.ts. */
   shownLinks: number | undefined;
   private reported: Set<string> | undefined;

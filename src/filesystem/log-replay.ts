@@ -1,8 +1,8 @@
 /**
  * Replaying a log: what fsync made durable is brought into the trees of the last commit.
  *
- * Replayed is what `fsync.ts` logs: new extents of files that the last commit has, and their inode
- * items. A kernel logs more (new names, removed names, directories); a volume with such a log stays
+ * Replayed is what `fsync.ts` logs: new files with one name, new extents of files, and their inode
+ * items. A kernel logs more (further names, removed names, directories); a volume with such a log stays
  * read-only, and mounting it once with a kernel replays it. All is looked at before anything is
  * changed, and all is changed in one transaction.
  */
@@ -33,11 +33,17 @@ import { contextKey } from './data/extent-contexts.js';
 import { isInline, isOnDisk } from './data/file-extents.js';
 import { insertExtent } from './data/flush.js';
 import type { Filesystem } from './filesystem.js';
+import { checkClaims, checkNewItem, insertNewFile, type NewFile, readNewFile } from './log-replay-names.js';
 import { S_IFMT, S_IFREG } from './mode.js';
 import type { Subvolume } from './subvolume.js';
 
 /** What a log repeats of an inode without having changed it. */
 const REPEATED = [INODE_REF_KEY, INODE_EXTREF_KEY, FSCRYPT_INODE_CTX_KEY, XATTR_ITEM_KEY];
+/** What it tells of a new file beside its item and its extents. */
+const OF_NEW_FILES = [INODE_REF_KEY, FSCRYPT_INODE_CTX_KEY];
+
+/** What a new file adds to the trees, in inodes that are written back: its items, its entry, its directory, who had its name. */
+const PLACES_PER_NEW_FILE = 6;
 
 interface LoggedExtent {
   readonly start: number;
@@ -51,6 +57,8 @@ interface LoggedExtent {
 interface SubvolumeReplay {
   readonly subvolume: Subvolume;
   readonly items: Map<number, InodeItem>;
+  /** Those of the items that the last commit does not have. */
+  readonly newFiles: Map<number, NewFile>;
   readonly extents: Map<number, LoggedExtent[]>;
 }
 
@@ -80,8 +88,8 @@ export function replayLog(filesystem: Filesystem): void {
 function amountOf(replays: readonly SubvolumeReplay[]): { inodes: number; sectors: number } {
   let inodes = 0;
   let sectors = 0;
-  for (const { items, extents } of replays) {
-    inodes += items.size;
+  for (const { items, newFiles, extents } of replays) {
+    inodes += items.size + newFiles.size * PLACES_PER_NEW_FILE;
     for (const { length } of extents.values()) sectors += length;
   }
   return { inodes, sectors };
@@ -93,12 +101,13 @@ function readLog(subvolume: Subvolume, tree: Tree): SubvolumeReplay {
   if ((superblock.incompatFlags & INCOMPAT_NO_HOLES) === 0n)
     throw new FsError('EOPNOTSUPP', 'the volume records the holes of its files');
   if (subvolume.readOnly) throw corrupt(`subvolume ${subvolume.id}`, 'is read-only and has a log');
-  const replay: SubvolumeReplay = { subvolume, items: new Map(), extents: new Map() };
+  const replay: SubvolumeReplay = { subvolume, items: new Map(), newFiles: new Map(), extents: new Map() };
   const { sectorsize, checksum } = subvolume.filesystem.transaction.volume;
   const checksums = new ChecksumTree(tree, sectorsize, checksum.size);
   for (const cursor = tree.seek(new Key(0, 0, 0)); cursor.valid; cursor.next()) {
     readItem(replay, { tree, checksums }, cursor);
   }
+  checkClaims(replay.newFiles.values());
   return replay;
 }
 
@@ -106,9 +115,9 @@ function readLog(subvolume: Subvolume, tree: Tree): SubvolumeReplay {
 function readItem(replay: SubvolumeReplay, log: SubvolumeLog, cursor: Cursor): void {
   const { keyType } = cursor;
   if (keyType === EXTENT_CSUM_KEY || keyType === FSCRYPT_CTX_KEY) return;
-  if (keyType === INODE_ITEM_KEY) {
-    replay.items.set(cursor.keyObjectid, readInodeItem(replay.subvolume, cursor));
-  } else if (keyType === EXTENT_DATA_KEY) {
+  if (keyType === INODE_ITEM_KEY) readInode(replay, log.tree, cursor);
+  else if (OF_NEW_FILES.includes(keyType) && replay.newFiles.has(cursor.keyObjectid)) return;
+  else if (keyType === EXTENT_DATA_KEY) {
     const ino = cursor.keyObjectid;
     const item = replay.items.get(ino);
     if (item === undefined) throw corrupt(cursor.describe(), 'an extent of an inode that is not logged');
@@ -120,16 +129,25 @@ function readItem(replay: SubvolumeReplay, log: SubvolumeLog, cursor: Cursor): v
   }
 }
 
-function readInodeItem(subvolume: Subvolume, cursor: Cursor): InodeItem {
+function readInode({ subvolume, items, newFiles }: SubvolumeReplay, tree: Tree, cursor: Cursor): void {
+  const ino = cursor.keyObjectid;
   const logged = decodeInodeItem(cursor.view, cursor.at);
-  const known = subvolume.tree.get(new Key(cursor.keyObjectid, INODE_ITEM_KEY, 0));
-  const isFile = ({ mode }: InodeItem): boolean => (mode & S_IFMT) === S_IFREG;
-  const item = known && decodeInodeItem(known.view, known.at);
-  const isSame = item !== undefined && isFile(item) && isFile(logged) && item.generation === logged.generation;
-  if (!isSame || item.nlink !== logged.nlink || item.nlink === 0) {
-    throw new FsError('EOPNOTSUPP', `${cursor.describe()}: not a file that the last commit has by the same names`);
+  const known = subvolume.tree.get(new Key(ino, INODE_ITEM_KEY, 0));
+  items.set(ino, logged);
+  if (known !== undefined) {
+    checkSame(decodeInodeItem(known.view, known.at), logged, cursor);
+    return;
   }
-  return logged;
+  checkNewItem(subvolume, cursor, logged);
+  newFiles.set(ino, readNewFile(subvolume, tree, ino, logged));
+}
+
+/** @throws FsError EOPNOTSUPP */
+function checkSame(item: InodeItem, logged: InodeItem, cursor: Cursor): void {
+  const isFile = ({ mode }: InodeItem): boolean => (mode & S_IFMT) === S_IFREG;
+  const isSame = isFile(item) && isFile(logged) && item.generation === logged.generation;
+  if (isSame && item.nlink === logged.nlink && item.nlink > 0) return;
+  throw new FsError('EOPNOTSUPP', `${cursor.describe()}: not a file that the last commit has by the same names`);
 }
 
 function readExtent({ tree, checksums }: SubvolumeLog, cursor: Cursor, hasSums: boolean): LoggedExtent {
@@ -176,9 +194,11 @@ function newExtents({ transaction }: Filesystem, replays: readonly SubvolumeRepl
   return found;
 }
 
-function apply({ subvolume, items, extents }: SubvolumeReplay): void {
+function apply({ subvolume, items, newFiles, extents }: SubvolumeReplay): void {
   const { transaction } = subvolume.filesystem;
   for (const [ino, logged] of items) {
+    const newFile = newFiles.get(ino);
+    if (newFile !== undefined) insertNewFile(subvolume, ino, logged, newFile);
     const inode = subvolume.inode(ino);
     const { list } = inode.data;
     const end = roundUp(logged.size, list.sectorsize);

@@ -73,7 +73,9 @@ export function deleteInode(inode: Inode): void {
   subvolume.forget(inode);
 }
 
-function removeItems({ filesystem, tree }: Subvolume, ino: number): void {
+function removeItems(subvolume: Subvolume, ino: number): void {
+  const { filesystem, tree } = subvolume;
+  subvolume.unusedIno();
   const first = new Key(ino, INODE_ITEM_KEY + 1, 0);
   const last = new Key(ino, HIGHEST_TYPE, MAX_OFFSET);
   for (let isDone = false; !isDone; ) {

@@ -12,13 +12,14 @@ import {
 import type { Inode } from './inode.js';
 import { assertChangeable, findChild, inodeOf, isPlaceholder, notThere } from './lookup.js';
 import { isDot, isDotDot } from './names.js';
+import { isLastName, isOnlyNewName } from './new-names.js';
 import { insertOrphan } from './orphan-items.js';
 import { deleteInode } from './orphans.js';
 import { parentOfSubvolume } from './root-refs.js';
 import { deleteSubvolume } from './subvolumes.js';
 
-/** Items of a removal: dir item, dir index, ref, orphan, both inode items. */
-const ITEMS_OF_REMOVAL = 6;
+/** Items of a removal: dir item, dir index, ref, orphan, both inode items, and those of the log. */
+const ITEMS_OF_REMOVAL = 7;
 
 /** One name and what it names. */
 export interface NamedInode {
@@ -74,11 +75,14 @@ export function assertEmpty(directory: Inode): void {
 }
 
 function removeNamed({ directory, entry, inode, sequence }: NamedInode, onNameless: Nameless | undefined): void {
+  const isUncommitted = isOnlyNewName(inode, directory, entry.name);
   directory.filesystem.change(
     ITEMS_OF_REMOVAL,
     () => {
-      removeEntry(directory, entry.name, sequence);
+      removeEntry(directory, entry.name, sequence, isLastName(inode));
       dropName(inode, directory, entry.name);
+      // Or the log would have two files of one name when it takes the next.
+      if (isUncommitted) directory.filesystem.transaction.log.drop(inode.subvolume.id, inode.ino);
     },
     { freeing: true },
   );

@@ -14,6 +14,7 @@ import {
 import type { Inode } from './inode.js';
 import { assertChangeable, isPlaceholder, parentOf } from './lookup.js';
 import { assertCanName, findShown, isDot, isDotDot } from './names.js';
+import { isLastName, isOnlyNewName } from './new-names.js';
 import { assertMayHold, policyOfExtents } from './policies.js';
 import { assertEmpty, deleteIfUnused, dropName, findNamed, type NamedInode, type Nameless } from './remove.js';
 import { insertRootRef, removeRootRef } from './root-refs.js';
@@ -51,7 +52,12 @@ export function renameName(
   from.filesystem.change(ITEMS_OF_RENAME, () => {
     detach(old);
     if (replaced !== undefined) {
-      removeEntry(to, stored, replaced.sequence);
+      removeEntry(
+        to,
+        stored,
+        replaced.sequence,
+        isLastName(replaced.inode) && !isOnlyNewName(replaced.inode, to, stored),
+      );
       dropName(replaced.inode, to, stored);
     }
     attach(old, to, stored);

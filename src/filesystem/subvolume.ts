@@ -74,13 +74,18 @@ export class Subvolume {
     if (this.inodes.get(inode.ino) === inode) this.inodes.delete(inode.ino);
   }
 
-  /** A number no inode of the subvolume has. */
+  /** A number no inode of the subvolume has, here or in the last commit. */
   allocateIno(): number {
-    this.nextIno ??= this.highestIno() + 1;
-    const ino = this.nextIno;
+    const ino = this.unusedIno();
     if (!Number.isSafeInteger(ino)) throw new FsError('ENOSPC', `subvolume ${this.id} has no inode numbers left`);
-    this.nextIno += 1;
+    this.nextIno = ino + 1;
     return ino;
+  }
+
+  /** Called before an inode goes, whose number a log must not give to another. @returns the next number */
+  unusedIno(): number {
+    this.nextIno ??= this.highestIno() + 1;
+    return this.nextIno;
   }
 
   private highestIno(): number {

@@ -1,6 +1,16 @@
 /** Logs between us and the kernel: each replays what the other's fsync left at a power cut. */
 import assert from 'node:assert/strict';
-import { closeSync, copyFileSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createVolume, openVolume } from '../../src/library/index.js';
@@ -57,6 +67,52 @@ test('the kernel replays our log', needs, () => {
   assertSound(image);
 });
 
+test('the kernel replays our log of new files', needs, () => {
+  const image = temporaryPath('.img');
+  const cut = temporaryPath('.img');
+  const volume = createVolume(image, { size: 256 * MIB });
+  volume.fs.createSubvolumeSync('/sub');
+  for (const path of ['/old', '/sub/old']) volume.fs.writeFileSync(path, pattern(5000, 1));
+  for (const path of ['/in', '/sub/in']) volume.fs.mkdirSync(path);
+  volume.sync();
+  const { generation } = volume.info;
+
+  const wanted = new Map<string, Buffer>();
+  const make = (path: string, bytes: Buffer): void => {
+    const fd = volume.fs.openSync(path, 'wx');
+    volume.fs.writeSync(fd, bytes);
+    volume.fs.fsyncSync(fd);
+    volume.fs.closeSync(fd);
+    wanted.set(path, bytes);
+  };
+  for (const [i, directory] of ['', '/in', '/sub', '/sub/in'].entries()) {
+    make(`${directory}/empty`, Buffer.alloc(0));
+    make(`${directory}/new`, pattern(300_000 + i, 10 + i));
+    make(`${directory}/gone`, pattern(20_000, 20 + i));
+    volume.fs.unlinkSync(`${directory}/gone`);
+    make(`${directory}/gone`, pattern(30_000, 30 + i));
+  }
+  volume.fs.unlinkSync('/sub/old');
+  make('/sub/last', pattern(9000, 99));
+  volume.fs.unlinkSync('/old');
+  make('/old', pattern(7000, 98));
+  assert.equal(volume.info.generation, generation, 'nothing was committed');
+  copyFileSync(image, cut);
+  assert.notEqual(logRoot(cut), 0, 'there is a log');
+  withKernelMount(cut, {}, (top) => {
+    for (const [path, bytes] of wanted) {
+      assert.ok(readFileSync(join(top, path)).equals(bytes), path);
+      assert.equal(statSync(join(top, path)).nlink, 1);
+    }
+    assert.ok(readFileSync(join(top, 'sub/old')).equals(pattern(5000, 1)), 'its removal was not synced');
+    assert.deepEqual(readdirSync(join(top, 'in')).sort(), ['empty', 'gone', 'new']);
+    writeFileSync(join(top, 'in', 'more'), 'more');
+  });
+  assertSound(cut);
+  volume.close();
+  assertSound(image);
+});
+
 test('we replay a log of the kernel that tells of contents only', needs, () => {
   const image = temporaryPath('.img');
   const cut = temporaryPath('.img');
@@ -81,6 +137,31 @@ test('we replay a log of the kernel that tells of contents only', needs, () => {
   assert.deepEqual(volume.warnings, []);
   assert.deepEqual(volume.info.readOnlyReasons, []);
   assert.ok(volume.fs.readFileSync('/file').equals(wanted));
+  volume.close();
+  assertSound(cut);
+});
+
+test('we replay a log of the kernel that tells of a new file', needs, () => {
+  const image = temporaryPath('.img');
+  const cut = temporaryPath('.img');
+  const made = createVolume(image, { size: 256 * MIB });
+  made.fs.mkdirSync('/in');
+  made.close();
+  const wanted = pattern(50_000, 3);
+  withKernelMount(image, { options: ['commit=300'] }, (top) => {
+    mustRun('sync', '-f', top);
+    const fd = openSync(join(top, 'in', 'new'), 'w');
+    writeSync(fd, wanted);
+    fsyncSync(fd);
+    closeSync(fd);
+    copyFileSync(image, cut);
+  });
+  assert.notEqual(logRoot(cut), 0, 'there is a log');
+  const volume = openVolume(cut);
+  assert.deepEqual(volume.warnings, []);
+  assert.deepEqual(volume.info.readOnlyReasons, []);
+  assert.ok(volume.fs.readFileSync('/in/new').equals(wanted));
+  volume.fs.writeFileSync('/in/another', 'another');
   volume.close();
   assertSound(cut);
 });

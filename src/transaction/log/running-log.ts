@@ -29,6 +29,11 @@ export class RunningLog {
     return this.log;
   }
 
+  /** Forgets an inode that is gone and that no commit knows; what the log on disk leads to stays held. */
+  drop(subvolumeId: number, ino: number): void {
+    this.log?.drop(subvolumeId, ino);
+  }
+
   /** The log on disk may lead to the data extent. */
   holdsExtent(bytenr: number): boolean {
     return this.log?.holdsExtent(bytenr) ?? false;

@@ -10,13 +10,15 @@
  * @see linux fs/btrfs/tree-log.c
  */
 import { invariant, viewOf, writeU53 } from '../../bytes/index.js';
-import { HEADER, Key, ROOT_ITEM, ROOT_ITEM_KEY, TREE_LOG_OBJECTID } from '../../format/index.js';
+import { HEADER, Key, MAX_OFFSET, ROOT_ITEM, ROOT_ITEM_KEY, TREE_LOG_OBJECTID } from '../../format/index.js';
 import { type BlockPointer, type BlockStore, Tree, type TreeBlock } from '../../tree/index.js';
 import type { Volume } from '../../volume/index.js';
 import { ChecksumTree } from '../checksums.js';
 import { writeBlocks } from '../commit.js';
 import { type BlockOrigin, emptyBlock } from '../copy-on-write.js';
 import type { Space } from '../space/space.js';
+
+const HIGHEST_TYPE = 255;
 
 export interface LogHost extends BlockOrigin {
   readonly volume: Volume;
@@ -67,6 +69,13 @@ export class TransactionLog implements BlockStore {
     const made = { tree, checksums: new ChecksumTree(tree, volume.sectorsize, volume.checksum.size) };
     this.subvolumes.set(subvolumeId, made);
     return made;
+  }
+
+  /** Removes the items of an inode. @throws FsError ENOSPC */
+  drop(subvolumeId: number, ino: number): void {
+    const known = this.subvolumes.get(subvolumeId);
+    if (known === undefined) return;
+    while (known.tree.removeRange(new Key(ino, 0, 0), new Key(ino, HIGHEST_TYPE, MAX_OFFSET)));
   }
 
   /** Notes that the log names a data extent: its space stays untouched, whatever becomes of the file. */
