@@ -161,12 +161,13 @@ const FORGERIES: Readonly<Record<string, readonly [RegExp, (forgery: Forgery) =>
   ],
   'encrypted in a plain directory': [
     /but not both/,
-    ({ tree, sound, plain }) => put(tree, { ...sound, parent: plain }),
+    ({ tree, sound, plain }) => put(tree, { ...sound, parent: plain, name: Buffer.from('new') }),
   ],
   'without its encryption context': [/missing or out of place/, ({ tree, sound }) => put(tree, { ...sound, ...PLAIN })],
   'with an encryption context and plain': [
     /missing or out of place/,
-    ({ tree, sound, plain }) => put(tree, { ...sound, parent: plain, item: plainItem(sound.item) }),
+    ({ tree, sound, plain }) =>
+      put(tree, { ...sound, parent: plain, name: Buffer.from('new'), item: plainItem(sound.item) }),
   ],
   'with another policy than its directory': [
     /another policy/,
