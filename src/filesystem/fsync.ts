@@ -109,7 +109,7 @@ function putInodeItem({ ino, item, filesystem }: Inode, { tree }: SubvolumeLog):
   encodeInodeItem(place.view, place.at, { ...item, transid: filesystem.transaction.transid, nbytes: 0 });
 }
 
-/** Logs of a new file what was made with it: its name, and its context if it has one. @returns false if it cannot be told */
+/** Logs of a new file its name, and its context if it has one. @returns false if the name cannot be told */
 function putName(inode: Inode, { tree }: SubvolumeLog): boolean {
   const { ino, subvolume } = inode;
   const name = loggableName(inode);

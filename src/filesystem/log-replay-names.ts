@@ -94,7 +94,7 @@ function directoryOf(subvolume: Subvolume, ino: number, parent: number): Inode {
   throw corrupt(`new file ${ino} of the log`, `${parent} is no directory of the last commit`);
 }
 
-/** The file that has the name in the last commit: it was removed before the name was given anew. @throws FsError EUCLEAN */
+/** Who has the name in the last commit: it was removed before the name was given anew. @throws FsError EUCLEAN */
 function ownerOf(directory: Inode, name: Uint8Array): { inode: Inode; sequence: number } | undefined {
   const entry = findEntry(directory, name);
   if (entry === undefined) return undefined;

@@ -42,7 +42,7 @@ const REPEATED = [INODE_REF_KEY, INODE_EXTREF_KEY, FSCRYPT_INODE_CTX_KEY, XATTR_
 /** What it tells of a new file beside its item and its extents. */
 const OF_NEW_FILES = [INODE_REF_KEY, FSCRYPT_INODE_CTX_KEY];
 
-/** What a new file adds to the trees, in inodes that are written back: its items, its entry, its directory, who had its name. */
+/** Of a new file, in inodes that are written back: its items and its entry, its directory, and who had its name. */
 const PLACES_PER_NEW_FILE = 6;
 
 interface LoggedExtent {

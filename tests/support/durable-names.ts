@@ -127,7 +127,10 @@ export class DurableNames {
     this.byName.delete(name);
   }
 
-  /** @param step - the last that had returned before the cut. @throws AssertionError unless all that was promised is there */
+  /**
+   * @param step - the last that had returned before the cut
+   * @throws AssertionError unless all that was promised is there
+   */
   check(step: number, found: ReadonlyMap<string, Found>): void {
     const before = this.steps[step] ?? { files: [], names: new Set(), freed: new Set() };
     const after = this.steps[step + 1] ?? { ...before, freed: new Set() };
