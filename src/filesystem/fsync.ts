@@ -33,6 +33,10 @@ import { loggableName } from './new-names.js';
 
 /** Items of the log that one range of a file changes, more or less. */
 const ITEMS_PER_RANGE = 4;
+/** Of an inode without its extents: its item, its name, its context. */
+const ITEMS_OF_INODE = 4;
+/** Taking any number of inodes out of the log writes no more than all of its blocks anew. */
+const MAX_ITEMS_OF_GONE = 32;
 /** With more ranges than this a commit is the lesser work. */
 const MAX_RANGES = 2048;
 
@@ -60,6 +64,8 @@ export function fsync(inode: Inode): void {
 function isLoggable(inode: Inode): boolean {
   const { transid } = inode.filesystem.transaction;
   if (!inode.isRegular || inode.commitNeededIn === transid || inode.item.nlink === 0) return false;
+  // The last commit may have it as read-only, and such a subvolume has no log.
+  if (inode.subvolume.tree.rootItemChanged) return false;
   return (!isNew(inode) || loggableName(inode) !== undefined) && inode.data.isLoggable;
 }
 
@@ -83,9 +89,10 @@ function logFile(inode: Inode): boolean {
   const { data } = inode;
   const ranges = data.unlogged;
   if (ranges.length > MAX_RANGES) return false;
-  transaction.reserve((ranges.length + 2) * ITEMS_PER_RANGE);
-  if (transaction.transid !== transid) return !hasNews(inode);
   try {
+    const gone = Math.min(transaction.log.goneCount * ITEMS_OF_INODE, MAX_ITEMS_OF_GONE);
+    transaction.reserve(ranges.length * ITEMS_PER_RANGE + ITEMS_OF_INODE + gone);
+    if (transaction.transid !== transid) return !hasNews(inode);
     const log = transaction.log.open();
     if (log === undefined) return false;
     const subvolumeLog = log.of(inode.subvolume.id);

@@ -143,6 +143,8 @@ export class Inode {
 
   /** Lets go of what was read or decrypted; nothing may be dirty. */
   dropData(): void {
+    // With it goes what says which of its extents the log does not have yet.
+    if (this.knownData !== undefined && this.knownData.unlogged.length > 0) this.needCommit();
     this.knownData?.forget();
     this.knownData = undefined;
   }

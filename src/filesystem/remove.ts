@@ -18,8 +18,8 @@ import { deleteInode } from './orphans.js';
 import { parentOfSubvolume } from './root-refs.js';
 import { deleteSubvolume } from './subvolumes.js';
 
-/** Items of a removal: dir item, dir index, ref, orphan, both inode items, and those of the log. */
-const ITEMS_OF_REMOVAL = 7;
+/** Items of a removal: dir item, dir index, ref, orphan, both inode items. */
+const ITEMS_OF_REMOVAL = 6;
 
 /** One name and what it names. */
 export interface NamedInode {

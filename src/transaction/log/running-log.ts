@@ -10,6 +10,8 @@ const MAX_HELD_BLOCKS = 1024;
 export class RunningLog {
   private readonly host: LogHost & { readonly chunkTree: Tree };
   private log: TransactionLog | undefined;
+  /** What is to be taken out of the log before it is told more. */
+  private gone: { readonly subvolumeId: number; readonly ino: number }[] = [];
 
   constructor(host: LogHost & { readonly chunkTree: Tree }) {
     this.host = host;
@@ -26,12 +28,22 @@ export class RunningLog {
       return undefined;
     }
     this.log ??= new TransactionLog(this.host);
+    for (const { subvolumeId, ino } of this.gone) this.log.drop(subvolumeId, ino);
+    this.gone = [];
     return this.log;
   }
 
-  /** Forgets an inode that is gone and that no commit knows; what the log on disk leads to stays held. */
+  /**
+   * An inode is gone that no commit knows: before the log is told of another, it forgets this one. What the log on
+   * disk leads to stays held.
+   */
   drop(subvolumeId: number, ino: number): void {
-    this.log?.drop(subvolumeId, ino);
+    if (this.log !== undefined) this.gone.push({ subvolumeId, ino });
+  }
+
+  /** How many inodes are to be taken out by the next {@link open}. */
+  get goneCount(): number {
+    return this.gone.length;
   }
 
   /** The log on disk may lead to the data extent. */
@@ -42,11 +54,12 @@ export class RunningLog {
   /** A commit made it obsolete: gives back its space. */
   end(): void {
     this.log?.release();
-    this.log = undefined;
+    this.forget();
   }
 
   /** The transaction is given up, and nothing is written any more. */
   forget(): void {
     this.log = undefined;
+    this.gone = [];
   }
 }
