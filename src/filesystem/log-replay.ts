@@ -6,7 +6,7 @@
  * read-only, and mounting it once with a kernel replays it. All is looked at before anything is
  * changed, and all is changed in one transaction.
  */
-import { corrupt, equalBytes, FsError, isFsError, roundUp } from '../bytes/index.js';
+import { corrupt, equalBytes, FsError, isFsError, roundUp, viewOf, writeU53 } from '../bytes/index.js';
 import {
   bytesAt,
   decodeFileExtent,
@@ -19,6 +19,7 @@ import {
   FSCRYPT_INODE_CTX_KEY,
   INCOMPAT_NO_HOLES,
   INODE_EXTREF_KEY,
+  INODE_ITEM,
   INODE_ITEM_KEY,
   INODE_NODATASUM,
   INODE_REF_KEY,
@@ -131,7 +132,7 @@ function readItem(replay: SubvolumeReplay, log: SubvolumeLog, cursor: Cursor): v
 
 function readInode({ subvolume, items, newFiles }: SubvolumeReplay, tree: Tree, cursor: Cursor): void {
   const ino = cursor.keyObjectid;
-  const logged = decodeInodeItem(cursor.view, cursor.at);
+  const logged = decodeLogged(cursor);
   const known = subvolume.tree.get(new Key(ino, INODE_ITEM_KEY, 0));
   items.set(ino, logged);
   if (known !== undefined) {
@@ -140,6 +141,13 @@ function readInode({ subvolume, items, newFiles }: SubvolumeReplay, tree: Tree, 
   }
   checkNewItem(subvolume, cursor, logged);
   newFiles.set(ino, readNewFile(subvolume, tree, ino, logged));
+}
+
+/** The kernel leaves what was in its memory where the bytes of the file's extents are counted. */
+function decodeLogged(cursor: Cursor): InodeItem {
+  const view = viewOf(new Uint8Array(cursor.bytes()));
+  writeU53(view, INODE_ITEM.nbytes, 0);
+  return decodeInodeItem(view, 0);
 }
 
 /** @throws FsError EOPNOTSUPP */

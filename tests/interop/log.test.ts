@@ -13,11 +13,18 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { FileDevice, MemoryDevice } from '../../src/device/index.js';
+import type { Filesystem } from '../../src/filesystem/index.js';
+import { DIR_INDEX_KEY, decodeDirItems, Key } from '../../src/format/index.js';
 import { createVolume, openVolume } from '../../src/library/index.js';
+import { makeVolume } from '../../src/mkfs/index.js';
 import { requireAbility } from '../support/abilities.js';
 import { assertSound } from '../support/btrfs-check.js';
+import { copyWithoutMarks } from '../support/clear-marks.js';
 import { mustRun } from '../support/command.js';
+import { deviceToFile } from '../support/device-files.js';
 import { withKernelMount } from '../support/kernel-mount.js';
+import { openFilesystem } from '../support/open-filesystem.js';
 import { temporaryPath } from '../support/temporary.js';
 
 const MIB = 1024 * 1024;
@@ -112,6 +119,79 @@ test('the kernel replays our log of new files', needs, () => {
   volume.close();
   assertSound(image);
 });
+
+const KEY = Buffer.alloc(64, 0x6c);
+const OWNER = { uid: 0, gid: 0 };
+
+/** A plain and an encrypted directory, each with one file. */
+function prepareDirectories(filesystem: Filesystem): void {
+  const masterKeyIdentifier = filesystem.keyring.add(KEY);
+  for (const name of ['plain', 'vault']) {
+    const directory = filesystem.mkdir(filesystem.root(), Buffer.from(name), 0o755, OWNER);
+    const policy = { contentsMode: 1, filenamesMode: 4, flags: 3, log2DataUnitSize: 0, masterKeyIdentifier };
+    if (name === 'vault') filesystem.setPolicy(directory, policy);
+    filesystem.create(directory, Buffer.from('old'), 0o644, OWNER).data.write(0, pattern(5000, 5));
+  }
+}
+
+for (const layout of ['item', 'trailing'] as const) {
+  test(`the kernel replays our log of new encrypted files, ${layout}`, needs, () => {
+    const device = new MemoryDevice(256 * MIB);
+    makeVolume(device, { extentContext: layout });
+    const { filesystem, volume } = openFilesystem(device, { keys: [KEY] });
+    prepareDirectories(filesystem);
+    filesystem.commit();
+    const { generation } = volume.superblock;
+    for (let number = 0; number < 40; number++) {
+      const directory = filesystem.lookup(filesystem.root(), Buffer.from(number % 4 === 0 ? 'plain' : 'vault'));
+      const inode = filesystem.create(directory, Buffer.from(`new ${number}`), 0o644, OWNER);
+      inode.data.write(0, pattern(2500 + number * 977, number));
+      filesystem.fsync(inode);
+      if (number % 7 === 3) filesystem.unlink(directory, Buffer.from(`new ${number}`));
+    }
+    for (const name of ['plain', 'vault']) {
+      const directory = filesystem.lookup(filesystem.root(), Buffer.from(name));
+      filesystem.unlink(directory, Buffer.from('old'));
+      const inode = filesystem.create(directory, Buffer.from('old'), 0o644, OWNER);
+      inode.data.write(0, pattern(8000, 77));
+      filesystem.fsync(inode);
+    }
+    assert.equal(volume.superblock.generation, generation, 'nothing is committed');
+    const replayedByKernel = copyWithoutMarks(deviceToFile(device));
+    assert.notEqual(logRoot(replayedByKernel), 0, 'there is a log');
+    withKernelMount(replayedByKernel, {}, () => undefined);
+    assert.equal(logRoot(replayedByKernel), 0, 'the log is replayed');
+    assertSound(replayedByKernel);
+    const replayed = contentsBelow(replayedByKernel);
+
+    openFilesystem(device, { keys: [KEY] }).filesystem.close();
+    const replayedByUs = copyWithoutMarks(deviceToFile(device));
+    assert.deepEqual(contentsBelow(replayedByUs), replayed);
+    assert.equal(replayed.size, 36);
+  });
+}
+
+/** Names and contents, as hexadecimal text, of the files in two directories. Listing would refuse names of ciphertext. */
+function contentsBelow(image: string): Map<string, string> {
+  const contents = new Map<string, string>();
+  const device = FileDevice.open(image, { readOnly: true });
+  const { filesystem } = openFilesystem(device, { readOnly: true });
+  for (const name of ['plain', 'vault']) {
+    const { ino, subvolume } = filesystem.lookup(filesystem.root(), Buffer.from(name));
+    const cursor = subvolume.tree.seek(new Key(ino, DIR_INDEX_KEY, 0));
+    for (; cursor.isItemOf(ino, DIR_INDEX_KEY); cursor.next()) {
+      const [entry] = decodeDirItems(cursor.view, cursor.at, cursor.size);
+      assert.ok(entry);
+      const { data, item } = subvolume.inode(entry.location.objectid);
+      const bytes = Buffer.alloc(item.size);
+      data.read(0, bytes);
+      const path = `${name}/${Buffer.from(entry.name).toString('hex')}, entry ${cursor.keyOffset}, links ${item.nlink}`;
+      contents.set(path, bytes.toString('hex'));
+    }
+  }
+  device.close();
+  return contents;
+}
 
 test('we replay a log of the kernel that tells of contents only', needs, () => {
   const image = temporaryPath('.img');

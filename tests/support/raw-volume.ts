@@ -117,7 +117,10 @@ export class RawVolume {
     const logRoot = quantity(this.superblock, 96);
     const own = (id: bigint, logical: number): RawTree => ({ id, logical, refs: 1, keyOffset: 0n });
     const trees = [own(1n, rootTree), own(3n, quantity(this.superblock, 88)), ...this.treesIn(rootTree)];
-    return logRoot === 0 ? trees : [...trees, own(-6n, logRoot), ...this.treesIn(logRoot)];
+    if (logRoot === 0) return trees;
+    // Nobody counts the references of a log.
+    const logs = this.treesIn(logRoot).map((tree): RawTree => ({ ...tree, refs: 1 }));
+    return [...trees, own(-6n, logRoot), ...logs];
   }
 
   private treesIn(root: number): RawTree[] {
