@@ -171,7 +171,7 @@ for (const layout of ['item', 'trailing'] as const) {
   });
 }
 
-/** Names and contents, as hexadecimal text, of the files in two directories. Listing would refuse names of ciphertext. */
+/** Names and contents, in hexadecimal, of the files in two directories. Listing would refuse names of ciphertext. */
 function contentsBelow(image: string): Map<string, string> {
   const contents = new Map<string, string>();
   const device = FileDevice.open(image, { readOnly: true });
