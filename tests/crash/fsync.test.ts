@@ -9,14 +9,10 @@ import { test } from 'node:test';
 import { crashImages, GatheringDevice, MemoryDevice, RecordingDevice } from '../../src/device/index.js';
 import type { Filesystem, Inode } from '../../src/filesystem/index.js';
 import { type ExtentContextPlace, makeVolume } from '../../src/mkfs/index.js';
-import { openVolumeDevices } from '../../src/volume/index.js';
 import { requireAbility } from '../support/abilities.js';
-import { assertSound } from '../support/btrfs-check.js';
-import { copyWithoutMarks } from '../support/clear-marks.js';
-import { deviceToFile } from '../support/device-files.js';
 import { openFilesystem } from '../support/open-filesystem.js';
+import { afterEachCut, checkReplayed } from '../support/power-cuts.js';
 import { seededRandom, steppingClock } from '../support/seeded.js';
-import { assertBooksBalance } from '../support/soundness.js';
 
 const MIB = 1024 * 1024;
 const SEED = 20_261_125;
@@ -121,35 +117,19 @@ for (const layout of [undefined, 'item', 'trailing'] as const) {
   test(`power cuts around fsync, ${layout ?? 'plain'}`, () => {
     const { recording, durable, logged, committed } = record(layout, `fsync ${layout}`);
     assert.ok(logged > 10 && committed > 2, `${logged} times by the log, ${committed} times by a commit`);
-    for (const { image, lastMark, description } of crashImages(recording, { seed: SEED, imagesPerCut: 3 })) {
-      try {
-        const { filesystem, transaction } = openFilesystem(image, { keys: [KEY] });
-        assert.deepEqual(transaction.readOnlyReasons, []);
-        const step = Number(lastMark ?? 0);
-        for (const [name, found] of contentsOf(filesystem)) {
-          const wanted = [durable[step]?.get(name), durable[step + 1]?.get(name)];
-          assert.ok(wanted.includes(found), `${name} is as step ${step} or ${step + 1} left it`);
-        }
-        filesystem.close();
-        assertBooksBalance(openFilesystem(image, { keys: [KEY], readOnly: true }).transaction);
-      } catch (error) {
-        throw new Error(`${description}: ${error instanceof Error ? error.message : error}`, { cause: error });
+    afterEachCut({ recording, seed: SEED, imagesPerCut: 3, key: KEY }, (filesystem, step) => {
+      for (const [name, found] of contentsOf(filesystem)) {
+        const wanted = [durable[step]?.get(name), durable[step + 1]?.get(name)];
+        assert.ok(wanted.includes(found), `${name} is as step ${step} or ${step + 1} left it`);
       }
-    }
+    });
   });
 }
 
 test('a volume that replayed its log passes btrfs check', requireAbility('btrfs-progs'), () => {
   for (const layout of [undefined, 'item'] as const) {
     const { recording } = record(layout, `check ${layout}`);
-    let number = 0;
-    for (const { image } of crashImages(recording, { seed: SEED, imagesPerCut: 2 })) {
-      if (openVolumeDevices(image).superblock.logRoot === 0 || number++ % 29 !== 0) continue;
-      openFilesystem(image, { keys: [KEY] }).filesystem.close();
-      const path = deviceToFile(image);
-      assertSound(layout === undefined ? path : copyWithoutMarks(path));
-    }
-    assert.ok(number > 29, 'some images had a log');
+    checkReplayed({ recording, seed: SEED, imagesPerCut: 2, key: KEY }, layout !== undefined, 29);
   }
 });
 

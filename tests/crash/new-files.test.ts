@@ -4,18 +4,14 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { crashImages, GatheringDevice, MemoryDevice, RecordingDevice } from '../../src/device/index.js';
+import { GatheringDevice, MemoryDevice, RecordingDevice } from '../../src/device/index.js';
 import type { Filesystem, Inode } from '../../src/filesystem/index.js';
 import { type ExtentContextPlace, makeVolume } from '../../src/mkfs/index.js';
-import { openVolumeDevices } from '../../src/volume/index.js';
 import { requireAbility } from '../support/abilities.js';
-import { assertSound } from '../support/btrfs-check.js';
-import { copyWithoutMarks } from '../support/clear-marks.js';
-import { deviceToFile } from '../support/device-files.js';
 import { DurableNames, type Found } from '../support/durable-names.js';
 import { openFilesystem } from '../support/open-filesystem.js';
+import { afterEachCut, checkReplayed } from '../support/power-cuts.js';
 import { seededRandom, steppingClock } from '../support/seeded.js';
-import { assertBooksBalance } from '../support/soundness.js';
 
 const MIB = 1024 * 1024;
 const SEED = 20_261_126;
@@ -185,18 +181,10 @@ for (const layout of [undefined, 'item', 'trailing'] as const) {
     test(`power cuts around fsync of new files, ${layout ?? 'plain'}, ${seed}`, () => {
       const { recording, names, logged, committed } = record(layout, `new files ${layout} ${seed}`);
       assert.ok(logged > 10 && committed > 5, `${logged} times by the log, ${committed} times by a commit`);
-      for (const { image, lastMark, description } of crashImages(recording, { seed: SEED, imagesPerCut: 2 })) {
-        try {
-          const { filesystem, transaction } = openFilesystem(image, { keys: [KEY] });
-          assert.deepEqual(transaction.readOnlyReasons, []);
-          names.check(Number(lastMark ?? 0), filesIn(filesystem));
-          filesystem.create(...placeOf(filesystem, 'one/another'), 0o644, OWNER);
-          filesystem.close();
-          assertBooksBalance(openFilesystem(image, { keys: [KEY], readOnly: true }).transaction);
-        } catch (error) {
-          throw new Error(`${description}: ${error instanceof Error ? error.message : error}`, { cause: error });
-        }
-      }
+      afterEachCut({ recording, seed: SEED, imagesPerCut: 2, key: KEY }, (filesystem, step) => {
+        names.check(step, filesIn(filesystem));
+        filesystem.create(...placeOf(filesystem, 'one/another'), 0o644, OWNER);
+      });
     });
   }
 }
@@ -204,13 +192,6 @@ for (const layout of [undefined, 'item', 'trailing'] as const) {
 test('a volume that got new files from its log passes btrfs check', requireAbility('btrfs-progs'), () => {
   for (const layout of [undefined, 'item'] as const) {
     const { recording } = record(layout, `check new files ${layout}`);
-    let number = 0;
-    for (const { image } of crashImages(recording, { seed: SEED, imagesPerCut: 2 })) {
-      if (openVolumeDevices(image).superblock.logRoot === 0 || number++ % 37 !== 0) continue;
-      openFilesystem(image, { keys: [KEY] }).filesystem.close();
-      const path = deviceToFile(image);
-      assertSound(layout === undefined ? path : copyWithoutMarks(path));
-    }
-    assert.ok(number > 37, 'some images had a log');
+    checkReplayed({ recording, seed: SEED, imagesPerCut: 2, key: KEY }, layout !== undefined, 37);
   }
 });

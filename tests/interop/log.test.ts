@@ -16,7 +16,7 @@ import { test } from 'node:test';
 import { FileDevice, MemoryDevice } from '../../src/device/index.js';
 import type { Filesystem } from '../../src/filesystem/index.js';
 import { DIR_INDEX_KEY, decodeDirItems, Key } from '../../src/format/index.js';
-import { createVolume, openVolume } from '../../src/library/index.js';
+import { createVolume, type OpenVolume, openVolume } from '../../src/library/index.js';
 import { makeVolume } from '../../src/mkfs/index.js';
 import { requireAbility } from '../support/abilities.js';
 import { assertSound } from '../support/btrfs-check.js';
@@ -193,6 +193,15 @@ function contentsBelow(image: string): Map<string, string> {
   return contents;
 }
 
+/** Opens an image with a log, which must be replayed without a word. */
+function openReplayed(cut: string): OpenVolume {
+  assert.notEqual(logRoot(cut), 0, 'there is a log');
+  const volume = openVolume(cut);
+  assert.deepEqual(volume.warnings, []);
+  assert.deepEqual(volume.info.readOnlyReasons, []);
+  return volume;
+}
+
 test('we replay a log of the kernel that tells of contents only', needs, () => {
   const image = temporaryPath('.img');
   const cut = temporaryPath('.img');
@@ -212,10 +221,7 @@ test('we replay a log of the kernel that tells of contents only', needs, () => {
     closeSync(fd);
     copyFileSync(image, cut);
   });
-  assert.notEqual(logRoot(cut), 0, 'there is a log');
-  const volume = openVolume(cut);
-  assert.deepEqual(volume.warnings, []);
-  assert.deepEqual(volume.info.readOnlyReasons, []);
+  const volume = openReplayed(cut);
   assert.ok(volume.fs.readFileSync('/file').equals(wanted));
   volume.close();
   assertSound(cut);
@@ -236,10 +242,7 @@ test('we replay a log of the kernel that tells of a new file', needs, () => {
     closeSync(fd);
     copyFileSync(image, cut);
   });
-  assert.notEqual(logRoot(cut), 0, 'there is a log');
-  const volume = openVolume(cut);
-  assert.deepEqual(volume.warnings, []);
-  assert.deepEqual(volume.info.readOnlyReasons, []);
+  const volume = openReplayed(cut);
   assert.ok(volume.fs.readFileSync('/in/new').equals(wanted));
   volume.fs.writeFileSync('/in/another', 'another');
   volume.close();
