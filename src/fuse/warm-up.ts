@@ -4,8 +4,7 @@
  *
  * Node runs a function well once it has run it some thousand times. A server that was just started
  * would answer its first ten thousand requests at half its speed, and those are the ones of a user
- * who has mounted a volume to work in it. So it uses the time in which nobody asks, in slices that
- * hold up nobody.
+ * who has mounted a volume to work in it. So it uses the time in which nobody asks, in short slices.
  */
 import { systemRandom } from '../bytes/index.js';
 import { type BlockDevice, GatheringDevice, MemoryDevice } from '../device/index.js';
@@ -21,7 +20,7 @@ import { Request } from './protocol/request.js';
 import { ScriptedKernel } from './scripted-kernel.js';
 import { Server, type ServerPort } from './server.js';
 
-/** Milliseconds for which a request may have to wait. */
+/** Milliseconds after which a slice ends with the request under way, which may be one that commits. */
 const SLICE = 1;
 /** How often the volume is opened: reading from it is part of the exercise, so what is cached must go. */
 const LIVES = 8;

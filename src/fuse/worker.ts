@@ -120,6 +120,7 @@ function warmUpStep(warmUp: WarmUp, log: (line: string) => void): boolean {
     return warmUp.step();
   } catch (error) {
     log(`warming up: ${describe(error)}`);
+    warmUp.end();
     return false;
   }
 }
